@@ -36,7 +36,8 @@ run_tests() {
   "$root/scripts/make-image" --variant empty-b >/dev/null
   (cd "$root" && ctest --preset "$preset" --parallel "$(nproc)" "$@") || status=$?
   awk '/^[0-9]+\/[0-9]+ Test: / { name = $3 }
-       / Skipped$/ { getline reason; printf "skipped: %s: %s\n", name, reason }' \
+       / Skipped$/ { getline reason; print "skipped: " name ": " reason }
+       sub(/^skipped: /, "") { print "skipped: " name ": " $0 }' \
     "$root/build/$preset/Testing/Temporary/LastTest.log"
   return "$status"
 }
