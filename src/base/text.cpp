@@ -103,8 +103,10 @@ std::optional<std::string_view> nearest(std::string_view name,
   std::optional<std::string_view> best;
   std::size_t best_distance = std::min(kMostEdits, std::max<std::size_t>(1, name.size() / 3)) + 1;
   for (const std::string_view candidate : known) {
-    const auto [shorter, longer] = std::minmax(candidate.size(), wanted.size());
-    if (longer - shorter >= best_distance) continue;
+    const std::size_t longer = std::max(candidate.size(), wanted.size());
+    const std::size_t shorter = std::min(candidate.size(), wanted.size());
+    if (longer - shorter >= best_distance)
+      continue;  // so a long name costs no more than a short one
     const std::size_t distance = edit_distance(wanted, to_lower_ascii(candidate));
     // A distance of the whole word means that nothing of it was kept.
     if (distance < best_distance && distance < longer) {

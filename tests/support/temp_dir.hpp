@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <string_view>
 
 namespace imprint::test {
@@ -20,7 +21,7 @@ class TempDir {
   }
 
   /// A file with this content; returns its path.
-  [[nodiscard]] std::filesystem::path write(std::string_view name, std::string_view content) const;
+  std::filesystem::path write(std::string_view name, std::string_view content) const;
 
  private:
   std::filesystem::path path_;
