@@ -1,0 +1,143 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "imprint/base/file.hpp"
+#include "imprint/base/result.hpp"
+#include "imprint/crypto/key.hpp"
+#include "imprint/crypto/name.hpp"
+#include "imprint/manifest/devices.hpp"
+#include "imprint/manifest/template.hpp"
+
+namespace imprint::manifest {
+
+inline constexpr int kManifestVersion = 1;
+
+/// Where the CA is. Its files are opened by others.
+struct AuthorityPaths {
+  fs::path certificate;
+  fs::path key;
+  /// Where the passphrase comes from, never the passphrase: `env:NAME`, `file:PATH` (PATH resolved)
+  /// or `fd:NUMBER`. Empty: none.
+  std::string passphrase_source;
+};
+
+struct SubjectTemplate {
+  crypto::NameField field{};
+  Template value;
+};
+
+struct AltNameTemplate {
+  crypto::AltNameKind kind{};
+  Template value;  ///< without the kind's prefix
+};
+
+/// What a device's key and certificate are like, and where on the device they go.
+struct IdentitySpec {
+  crypto::KeyKind key = crypto::KeyKind::ec_p256;
+  std::vector<SubjectTemplate>
+      subject;  ///< in the manifest's order; `CN={id}` when the manifest has none
+  std::vector<AltNameTemplate> san;
+  std::uint32_t days = 3650;
+  std::string key_path;          ///< on the device
+  std::string certificate_path;  ///< on the device
+};
+
+enum class ConfTarget {
+  rootfs,  ///< /etc/mender/mender.conf
+  data,    ///< /data/mender/mender.conf, the fallback file
+  both,
+};
+
+/// What is merged into mender.conf beside the settings that make the client use its identity.
+struct MenderConfSpec {
+  ConfTarget target = ConfTarget::rootfs;
+  std::shared_ptr<const nlohmann::ordered_json> merge;  ///< an object, never null
+};
+
+/// A file that every device gets.
+struct FileSpec {
+  /// Host file it comes from; empty when `text` says the content.
+  fs::path from;
+  Template text;
+  std::string to;        ///< absolute path on the device
+  unsigned mode = 0644;  ///< permission bits
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+
+  /// Whether its content differs from device to device.
+  [[nodiscard]] bool per_device() const noexcept { return from.empty() && !text.is_constant(); }
+};
+
+/// One attribute of the identity the device will report to the server (preauthorization).
+struct IdentityDatum {
+  std::string name;
+  Template value;
+};
+
+enum class OutputFormat {
+  image,    ///< one image file a device
+  overlay,  ///< one overlay store
+};
+
+struct OutputSpec {
+  fs::path directory;
+  Template name;
+  OutputFormat format = OutputFormat::image;
+  bool bmap = false;
+};
+
+/// What a batch is, checked as far as that goes without looking at devices, image and CA. Immutable
+/// plain data; copies are cheap enough. Host paths are resolved against the manifest's directory,
+/// those of overrides against the working directory.
+struct Manifest {
+  fs::path path;            ///< as it was named, for messages
+  fs::path base_directory;  ///< what its paths are relative to
+  fs::path image;
+  AuthorityPaths authority;
+  IdentitySpec identity;
+  MenderConfSpec mender_conf;
+  std::vector<FileSpec> files;
+  std::vector<IdentityDatum> identity_data;
+  OutputSpec output;
+  /// The device file, or empty when the devices stand in the manifest.
+  fs::path devices_path;
+  std::shared_ptr<const nlohmann::ordered_json> inline_devices;  ///< an array, or null
+};
+
+/// What flags say in place of the manifest.
+struct Overrides {
+  std::optional<fs::path> image;
+  std::optional<fs::path> devices;
+  std::optional<fs::path> output_directory;
+  std::optional<OutputFormat> format;
+};
+
+/// Reads and checks a manifest; opens no other file, but says when one that it names is missing.
+/// Errors are one line: `manifest.json: line 3, column 9: ...` when it is no JSON, else with the
+/// JSON pointer: `manifest.json: /identity/kee: unknown key (did you mean 'key'?)`. A passphrase is
+/// never repeated.
+[[nodiscard]] Result<Manifest> load_manifest(const fs::path& path, const Overrides& overrides = {});
+
+/// The same from text; `path` names it in messages and is what paths are relative to.
+[[nodiscard]] Result<Manifest> parse_manifest(std::string_view text, const fs::path& path,
+                                              const Overrides& overrides = {});
+
+/// The manifest's devices, from wherever it says.
+[[nodiscard]] Result<DeviceTable> load_devices(const Manifest& manifest);
+
+[[nodiscard]] std::string_view word(OutputFormat format) noexcept;
+[[nodiscard]] Result<OutputFormat> parse_output_format(std::string_view word);
+[[nodiscard]] std::string_view word(ConfTarget target) noexcept;
+
+/// The JSON Schema the program applies: manifests/manifest.schema.json.
+[[nodiscard]] std::string_view schema_text() noexcept;
+
+}  // namespace imprint::manifest
