@@ -1,0 +1,32 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+
+#include "imprint/base/bytes.hpp"
+
+namespace imprint::crypto {
+
+using Sha256Digest = std::array<std::byte, 32>;
+
+/// One-shot SHA-256.
+[[nodiscard]] Sha256Digest sha256(ByteView bytes);
+
+/// Incremental SHA-256 with a fetched digest kept for reuse. One thread at a time.
+class Sha256 {
+ public:
+  Sha256();
+  Sha256(Sha256&&) noexcept;
+  Sha256& operator=(Sha256&&) noexcept;
+  ~Sha256();
+  void update(ByteView bytes);
+  /// The digest of all that was added; starts anew.
+  [[nodiscard]] Sha256Digest finish();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace imprint::crypto

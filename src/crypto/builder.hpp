@@ -1,0 +1,43 @@
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "imprint/crypto/certificate.hpp"
+#include "imprint/crypto/mint.hpp"
+#include "openssl.hpp"
+
+/// Certificates the slow and sure way, through OpenSSL's X.509 builder: the CA's own, the sample
+/// from which a profile is compiled, and what tests compare the compiled profile with.
+namespace imprint::crypto {
+
+using Serial = std::array<std::byte, 16>;
+using KeyIdentifier = std::array<std::byte, 20>;
+
+/// 16 random bytes whose first has bit 7 clear and bit 6 set: positive, never led by 00, always 16
+/// long.
+[[nodiscard]] Result<> random_serial(OSSL_LIB_CTX* library, Serial& serial);
+
+/// SHA-1 of the BIT STRING of the SubjectPublicKeyInfo (RFC 5280 4.2.1.2, method 1).
+[[nodiscard]] Result<KeyIdentifier> key_identifier(EVP_PKEY* key);
+
+/// One RDN with one attribute each, in this order. The values have passed check_name_value.
+[[nodiscard]] Result<X509NamePtr> build_name(std::span<const SubjectAttribute> attributes);
+
+/// The digest X509_sign takes for this algorithm; null for Ed25519.
+[[nodiscard]] const EVP_MD* signing_digest(SignatureAlgorithm algorithm) noexcept;
+
+/// What a device certificate has of its own.
+struct DeviceValues {
+  Serial serial{};
+  KeyIdentifier key_identifier{};
+  EVP_PKEY* public_key = nullptr;
+  std::span<const std::string_view> slots;
+};
+
+/// DER of the TBSCertificate of such a device.
+[[nodiscard]] Result<Bytes> build_device_tbs(const ProfileSpec& spec, const Certificate& issuer,
+                                             SignatureAlgorithm algorithm,
+                                             const DeviceValues& device);
+
+}  // namespace imprint::crypto

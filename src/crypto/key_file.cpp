@@ -1,0 +1,187 @@
+// Private keys as PEM files hold them.
+
+#include <algorithm>
+
+#include <openssl/err.h>
+#include <openssl/evperr.h>
+#include <openssl/pem.h>
+#include <openssl/pkcs12.h>
+#include <openssl/pkcs12err.h>
+#include <openssl/proverr.h>
+
+#include "imprint/base/text.hpp"
+#include "native.hpp"
+#include "pem.hpp"
+
+namespace imprint::crypto {
+
+namespace {
+
+constexpr std::string_view kPemEncryptedKey = "ENCRYPTED PRIVATE KEY";
+constexpr int kPbkdf2Iterations = 600'000;  // OWASP's figure for HMAC-SHA-256
+
+using Pkcs8Ptr = std::unique_ptr<PKCS8_PRIV_KEY_INFO, Freer<PKCS8_PRIV_KEY_INFO_free>>;
+using EncryptedPtr = std::unique_ptr<X509_SIG, Freer<X509_SIG_free>>;
+using AlgorithmPtr = std::unique_ptr<X509_ALGOR, Freer<X509_ALGOR_free>>;
+
+using AskPassphrase = std::function<Result<SecretBytes>()>;
+
+bool is_private_key(std::string_view label) {
+  return label == kPemPrivateKey || label == kPemEncryptedKey || label == "EC PRIVATE KEY" ||
+         label == "RSA PRIVATE KEY";
+}
+
+Result<SecretBytes> ask(const AskPassphrase& passphrase) {
+  if (!passphrase) {
+    return fail(Code::invalid_input, "the private key is encrypted and no passphrase was given");
+  }
+  return passphrase();
+}
+
+const char* characters(const SecretBytes& secret) {
+  // OpenSSL takes a null pointer for "no passphrase", which is not the empty one.
+  return secret.empty() ? "" : reinterpret_cast<const char*>(secret.data());
+}
+
+// A wrong passphrase shows as bad padding, or by chance good padding around what is no key.
+// Anything else (an unknown cipher, say) the passphrase is not to blame for.
+Error decryption_error() {
+  bool wrong_passphrase = true;
+  switch (const unsigned long first = ERR_peek_error(); ERR_GET_REASON(first)) {
+    case EVP_R_UNKNOWN_PBE_ALGORITHM:
+    case EVP_R_UNKNOWN_CIPHER:
+    case EVP_R_UNSUPPORTED_CIPHER:
+    case EVP_R_UNSUPPORTED_PRF:
+    case EVP_R_UNSUPPORTED_KEY_DERIVATION_FUNCTION:
+    case EVP_R_UNSUPPORTED_SALT_TYPE:
+      wrong_passphrase = ERR_GET_LIB(first) != ERR_LIB_EVP;
+      break;
+    case ERR_R_UNSUPPORTED:
+    case ERR_R_MALLOC_FAILURE:
+      wrong_passphrase = false;
+      break;
+    default:
+      break;
+  }
+  if (!wrong_passphrase) {
+    return openssl_error(Code::unsupported, "decrypting the private key");
+  }
+  ERR_clear_error();
+  return Error(Code::invalid_input, "wrong passphrase for the private key");
+}
+
+Result<SecretBytes> decrypt_pkcs8(ByteView der, const AskPassphrase& passphrase) {
+  const unsigned char* at = octets(der);
+  const EncryptedPtr encrypted(d2i_X509_SIG(nullptr, &at, static_cast<long>(der.size())));
+  if (encrypted == nullptr) {
+    return fail(openssl_error(Code::corrupt, "damaged encrypted private key"));
+  }
+  const SecretBytes secret = IMPRINT_TRY(ask(passphrase));
+  const Pkcs8Ptr plain(
+      PKCS8_decrypt(encrypted.get(), characters(secret), static_cast<int>(secret.size())));
+  if (plain == nullptr) return fail(decryption_error());
+  SecretBytes decrypted(static_cast<std::size_t>(i2d_PKCS8_PRIV_KEY_INFO(plain.get(), nullptr)));
+  unsigned char* out = octets(decrypted.mutable_view());
+  i2d_PKCS8_PRIV_KEY_INFO(plain.get(), &out);
+  return decrypted;
+}
+
+int give_passphrase(char* into, int room, int /*for_writing*/, void* secret) {
+  const auto& passphrase = *static_cast<const SecretBytes*>(secret);
+  if (passphrase.size() > static_cast<std::size_t>(room)) return -1;
+  std::copy_n(characters(passphrase), passphrase.size(), into);
+  return static_cast<int>(passphrase.size());
+}
+
+// The encryption of PEM before PKCS#8 (RFC 1421 headers), which old CA folders still have.
+Result<> decrypt_legacy(PemObject& object, const AskPassphrase& passphrase) {
+  EVP_CIPHER_INFO cipher{};
+  if (PEM_get_EVP_CIPHER_INFO(object.header.data(), &cipher) != 1) {
+    return fail(openssl_error(Code::unsupported, "decrypting the private key"));
+  }
+  if (cipher.cipher == nullptr) return {};
+  SecretBytes secret = IMPRINT_TRY(ask(passphrase));
+  long size = static_cast<long>(object.der.size());
+  if (PEM_do_header(&cipher, octets(object.der.mutable_view()), &size, give_passphrase, &secret) !=
+      1) {
+    return fail(decryption_error());
+  }
+  object.der.resize(static_cast<std::size_t>(size));
+  return {};
+}
+
+Result<PrivateKey> load(PemObject object, const AskPassphrase& passphrase) {
+  bool encrypted = false;
+  if (object.label == kPemEncryptedKey) {
+    object.der = IMPRINT_TRY(decrypt_pkcs8(object.der.view(), passphrase));
+    encrypted = true;
+  } else if (!object.header.empty()) {
+    IMPRINT_TRY(decrypt_legacy(object, passphrase));
+    encrypted = true;
+  }
+  auto key = decode_pkcs8(object.der.view(), nullptr);
+  if (!key && encrypted) {
+    return fail(Code::invalid_input, "wrong passphrase for the private key");
+  }
+  if (!key) return fail(std::move(key).error());
+  return wrap(std::move(*key));
+}
+
+}  // namespace
+
+Result<PrivateKey> PrivateKey::from_pem(ByteView pem, const AskPassphrase& passphrase) {
+  std::optional<PemObject> found;
+  std::string other;
+  IMPRINT_TRY(for_each_pem_object(pem, [&](PemObject object) {
+    if (is_private_key(object.label)) {
+      found = std::move(object);
+      return false;
+    }
+    if (other.empty()) other = object.label;
+    return true;
+  }));
+  if (!found && pem.empty()) return fail(Code::invalid_input, "empty, not a private key");
+  if (!found && other.empty()) {
+    return fail(Code::invalid_input, "holds no private key in PEM form");
+  }
+  if (!found) {
+    return fail(Code::invalid_input, "holds no private key, but a " + quoted(other));
+  }
+  const CleanErrorQueue errors;
+  return load(std::move(*found), passphrase);
+}
+
+Result<SecretBytes> PrivateKey::to_pem() const {
+  const SecretBytes der = IMPRINT_TRY(encode_pkcs8(native_->key.get()));
+  SecretBytes pem(pem_size(kPemPrivateKey, der.size()));
+  write_pem(kPemPrivateKey, der.view(), pem.mutable_view());
+  return pem;
+}
+
+Result<Bytes> PrivateKey::to_encrypted_pem(const SecretBytes& passphrase) const {
+  if (passphrase.empty()) {
+    return fail(Code::invalid_input, "an empty passphrase protects nothing");
+  }
+  const SecretBytes der = IMPRINT_TRY(encode_pkcs8(native_->key.get()));
+  const unsigned char* at = octets(der.view());
+  const Pkcs8Ptr plain(d2i_PKCS8_PRIV_KEY_INFO(nullptr, &at, static_cast<long>(der.size())));
+  AlgorithmPtr scheme(PKCS5_pbe2_set_iv(EVP_aes_256_cbc(), kPbkdf2Iterations, nullptr, 0, nullptr,
+                                        NID_hmacWithSHA256));
+  if (plain == nullptr || scheme == nullptr) {
+    return fail(openssl_error(Code::crypto, "encrypting a private key"));
+  }
+  const EncryptedPtr encrypted(PKCS8_set0_pbe(
+      characters(passphrase), static_cast<int>(passphrase.size()), plain.get(), scheme.get()));
+  if (encrypted == nullptr) {
+    return fail(openssl_error(Code::crypto, "encrypting a private key"));
+  }
+  scheme.release();  // now part of `encrypted`
+  Bytes sealed(static_cast<std::size_t>(i2d_X509_SIG(encrypted.get(), nullptr)));
+  unsigned char* out = octets(MutableBytes(sealed));
+  i2d_X509_SIG(encrypted.get(), &out);
+  Bytes pem(pem_size(kPemEncryptedKey, sealed.size()));
+  write_pem(kPemEncryptedKey, sealed, pem);
+  return pem;
+}
+
+}  // namespace imprint::crypto
