@@ -13,19 +13,22 @@
 
 namespace imprint::golden {
 
-/// A file that is the same on all devices. Paths are the device's (`/etc/mender/server.crt`, `/data/wifi/conf`).
+/// A file that is the same on all devices. Paths are the device's (`/etc/mender/server.crt`,
+/// `/data/wifi/conf`).
 struct SharedFile {
   std::string path;
   Bytes content;
   image::Attributes attributes;
 };
 
-/// A file whose new content depends on the present one (mender.conf). Mode, owner and extended attributes of an existing file are kept.
+/// A file whose new content depends on the present one (mender.conf). Mode, owner and extended
+/// attributes of an existing file are kept.
 struct MergedFile {
   std::string path;
   /// `existing` is none when there is no such file; the error is passed on with the path added.
   std::function<Result<std::string>(std::optional<std::string_view> existing)> merge;
-  /// Missing in the first rootfs (or on the data partition): an error when true, else made anew with `attributes_if_new`.
+  /// Missing in the first rootfs (or on the data partition): an error when true, else made anew
+  /// with `attributes_if_new`.
   bool must_exist = false;
   image::Attributes attributes_if_new;
 };
@@ -34,14 +37,16 @@ struct MergedFile {
 struct DeviceFile {
   std::string path;
   image::Attributes attributes;
-  /// Content size the placeholder is made for; devices that need another number of blocks get a variant.
+  /// Content size the placeholder is made for; devices that need another number of blocks get a
+  /// variant.
   std::uint64_t nominal_bytes = 0;
   /// An existing file of that name: replaced when true, else Code::exists (inject without --force).
   bool replace = true;
 };
 
-/// Everything that is done to a base image. Rootfs paths are applied to A and, where it is populated, to B; a path that leads to the same place from
-/// both (the data partition) is applied once.
+/// Everything that is done to a base image. Rootfs paths are applied to A and, where it is
+/// populated, to B; a path that leads to the same place from both (the data partition) is applied
+/// once.
 struct Recipe {
   std::vector<SharedFile> files;
   std::vector<MergedFile> merges;
