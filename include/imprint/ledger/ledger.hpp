@@ -1,0 +1,150 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "imprint/base/bytes.hpp"
+#include "imprint/base/clock.hpp"
+#include "imprint/base/result.hpp"
+
+namespace imprint::ledger {
+
+/// What became of a certificate; its latest outcome counts. The words are those of the file
+/// (docs/ledger.md).
+enum class State {
+  issued,      ///< no outcome yet: being worked on, or left behind by a run that died
+  placed,      ///< in an image or overlay store that was checked and has its final name
+  failed,      ///< the device could not be made; the certificate is in no image
+  superseded,  ///< another certificate took its place
+  lost,        ///< it may be in an image, but nobody knows where
+};
+
+[[nodiscard]] std::string_view name(State state) noexcept;
+
+/// One run of a command that may issue certificates.
+struct RunInfo {
+  std::string_view tool_version;
+  std::string_view command;   ///< "batch", "inject"; never the whole line, which could hold secrets
+  ByteView manifest_sha256;   ///< empty when there is no manifest
+  ByteView authority_sha256;  ///< fingerprint of the CA certificate, empty when none is known
+  TimePoint at;
+};
+
+/// A certificate as it goes into the ledger. There is no field for a private key.
+struct Issued {
+  std::string_view device_id;
+  std::string_view subject;
+  ByteView serial;              ///< the magnitude, big-endian, 1 to 20 bytes
+  ByteView certificate_sha256;  ///< of the DER, 32 bytes
+  ByteView public_key_sha256;   ///< of the SubjectPublicKeyInfo, 32 bytes
+  TimePoint not_before;
+  TimePoint not_after;
+  std::string_view key_kind;  ///< the manifest's word, `ec:P-256`
+  TimePoint at;
+};
+
+/// What became of a certificate. Outcomes are added, never changed.
+struct Outcome {
+  std::int64_t certificate_row = 0;
+  State state = State::placed;  ///< not `issued`, which is the absence of an outcome
+  std::string_view file;        ///< image or store that holds it; empty for none
+  ByteView digest;              ///< of the overlay or image, empty for none
+  std::string_view reason;      ///< for people; empty for `placed`
+  TimePoint at;
+};
+
+using Sha256 = std::array<std::byte, 32>;
+
+/// A certificate read back, with its latest outcome.
+struct DeviceRow {
+  std::int64_t certificate_row = 0;
+  std::int64_t run = 0;
+  std::string device_id;
+  std::string subject;
+  Bytes serial;
+  Sha256 certificate_sha256 = {};
+  Sha256 public_key_sha256 = {};
+  TimePoint not_before;
+  TimePoint not_after;
+  std::string key_kind;
+  TimePoint issued_at;
+
+  State state = State::issued;
+  std::string file;
+  Bytes digest;
+  std::string reason;
+  TimePoint state_at;  ///< `issued_at` while there is no outcome
+};
+
+/// The durable record of every certificate issued and what became of it: one SQLite file
+/// (docs/ledger.md).
+///
+/// What a call has recorded survives the process and a power cut; what it has failed to record is
+/// not there at all. All functions may be called by several threads. Errors name the file.
+/// Code::no_space when the disk is full, Code::busy when another process writes for longer than ten
+/// seconds, Code::database for all else that SQLite refuses.
+class Ledger {
+ public:
+  /// Opens for writing; makes the file (0600) and its tables if needed. A file that is no ledger is
+  /// Code::invalid_input, one of a newer format Code::unsupported; both stay as they are.
+  static Result<Ledger> open(const std::filesystem::path& path);
+  /// Writes nothing; a missing file is Code::not_found. Other processes may write meanwhile.
+  static Result<Ledger> open_read_only(const std::filesystem::path& path);
+
+  Ledger(Ledger&&) noexcept;
+  Ledger& operator=(Ledger&&) noexcept;
+  Ledger(const Ledger&) = delete;
+  Ledger& operator=(const Ledger&) = delete;
+  ~Ledger();
+
+  /// The run's id. A run that never gets an end was killed.
+  Result<std::int64_t> begin_run(const RunInfo& run);
+  Result<> end_run(std::int64_t run, int exit_status, TimePoint at);
+
+  /// Records certificates, and outcomes of earlier ones, in one transaction. The row of the first
+  /// certificate; the others follow it without a gap, in order. A serial or a public key that is in
+  /// the ledger already is Code::database: the message names both devices, nothing is recorded, and
+  /// no more keys should be made on this machine.
+  Result<std::int64_t> record_issued(std::int64_t run, std::span<const Issued> issued,
+                                     std::span<const Outcome> also = {});
+  Result<> record_outcomes(std::span<const Outcome> outcomes);
+
+  /// The latest certificate of a device.
+  [[nodiscard]] Result<std::optional<DeviceRow>> find_device(std::string_view device_id) const;
+  [[nodiscard]] Result<std::optional<DeviceRow>> find_serial(ByteView serial) const;
+  /// By the SHA-256 of the SubjectPublicKeyInfo.
+  [[nodiscard]] Result<std::optional<DeviceRow>> find_public_key(ByteView sha256) const;
+
+  using Visitor = std::function<void(const DeviceRow&)>;
+
+  // The following show what was recorded when they were called, in the order in which it was
+  // issued, in bounded memory. The row is reused for the next call. The visitor may use the ledger,
+  // also to record.
+
+  /// The latest certificate of each device. A device is done when this is `placed`.
+  Result<> for_each_latest(const Visitor& visit) const;
+  /// Certificates without an outcome: what a run that died has left behind.
+  Result<> for_each_open(const Visitor& visit) const;
+  /// Every certificate.
+  Result<> for_each(const Visitor& visit) const;
+
+  /// Gives every certificate without an outcome `superseded` and this reason; how many there were.
+  /// For the start of a run, when no other run is at work and those that have their place after all
+  /// are recorded as `placed`.
+  Result<std::int64_t> supersede_open(std::string_view reason, TimePoint at);
+
+ private:
+  struct Impl;
+  explicit Ledger(std::unique_ptr<Impl> impl);
+
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace imprint::ledger
