@@ -11,6 +11,7 @@
 #include "connection.hpp"
 
 #include <cerrno>
+#include <fcntl.h>
 #include <unistd.h>
 #include <utility>
 
@@ -35,6 +36,11 @@ constexpr unsigned kFileMode = 0600;
 
 enum class FileState { missing, present };
 
+/// As the effective user, unlike access(2). Sets errno.
+bool permits(const fs::path& path, int wanted) {
+  return ::faccessat(AT_FDCWD, path.c_str(), wanted, AT_EACCESS) == 0;
+}
+
 /// Asks without opening: closing any descriptor of the file would drop the locks that SQLite holds
 /// on it in this process.
 Result<FileState> look_at(const fs::path& path, Access access) {
@@ -47,7 +53,7 @@ Result<FileState> look_at(const fs::path& path, Access access) {
     return fail(Code::invalid_input, quoted(path.native()) + " is not a regular file, no ledger");
   }
   const int wanted = access == Access::read_write ? R_OK | W_OK : R_OK;
-  if (::access(path.c_str(), wanted) != 0) return fail(system_error(opening));
+  if (!permits(path, wanted)) return fail(system_error(opening));
   return FileState::present;
 }
 
@@ -68,7 +74,7 @@ std::string immutable_uri(const fs::path& absolute) {
 /// there is neither a log nor a writer, and the file can be read as it is.
 bool is_on_read_only_media(const fs::path& path) {
   const fs::path directory = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  if (::access(directory.c_str(), W_OK) == 0) return false;
+  if (permits(directory, W_OK)) return false;
   std::error_code error;
   return !fs::exists(fs::path(path.native() + "-wal"), error);
 }
