@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "imprint/authority/passphrase.hpp"
+#include "imprint/base/clock.hpp"
+#include "imprint/base/result.hpp"
+#include "imprint/crypto/certificate.hpp"
+#include "imprint/crypto/signer.hpp"
+
+namespace imprint::authority {
+
+struct AuthorityFiles {
+  std::filesystem::path certificate;  ///< PEM (the CA first, then its chain) or DER
+  std::filesystem::path key;          ///< PEM
+  std::optional<PassphraseSource> passphrase;
+};
+
+/// The CA that signs device certificates: its certificate and its signer, checked before the first
+/// key is made. Immutable after open; reading is thread-safe, workers clone the signer.
+class Authority {
+ public:
+  /// Refuses what would give certificates that nobody accepts, naming the file, the rule and what
+  /// to do: files that are missing, no regular file, empty or damaged; a certificate that is no
+  /// CA's, lacks keyCertSign, is expired or not yet valid at `now`; a key that is weak, encrypted
+  /// without a passphrase (or with another), or another certificate's. The passphrase is read only
+  /// when the key is encrypted.
+  static Result<Authority> open(const AuthorityFiles& files, TimePoint now);
+
+  [[nodiscard]] const crypto::Certificate& certificate() const noexcept { return certificate_; }
+
+  /// What follows the CA in its file: the certificates above it.
+  [[nodiscard]] std::span<const crypto::Certificate> chain() const noexcept { return chain_; }
+
+  [[nodiscard]] const crypto::Signer& signer() const noexcept { return *signer_; }
+
+  /// How its certificates can be verified: `plain` when the CA itself does not meet the strict
+  /// rules, which is one of the warnings.
+  [[nodiscard]] crypto::Strictness strictness() const noexcept { return strictness_; }
+
+  /// One line each, for the user: allowed, but not as it should be.
+  [[nodiscard]] std::span<const std::string> warnings() const noexcept { return warnings_; }
+
+ private:
+  Authority(crypto::Certificate certificate, std::vector<crypto::Certificate> chain,
+            std::unique_ptr<crypto::Signer> signer)
+      : certificate_(std::move(certificate)),
+        chain_(std::move(chain)),
+        signer_(std::move(signer)) {}
+
+  crypto::Certificate certificate_;
+  std::vector<crypto::Certificate> chain_;
+  std::unique_ptr<crypto::Signer> signer_;
+  crypto::Strictness strictness_ = crypto::Strictness::strict;
+  std::vector<std::string> warnings_;
+};
+
+/// Validity of a device certificate.
+struct LeafValidity {
+  TimePoint not_before;
+  TimePoint not_after;
+  bool cut = false;  ///< shortened, by less than a day, to end with the CA
+};
+
+/// From `not_before` for so many days, or without end (kNoExpiry) when `days` is none. A
+/// certificate that would outlive its CA by a day or more is an error that names both ends and the
+/// days that fit; verifiers would not notice it before it matters.
+[[nodiscard]] Result<LeafValidity> leaf_validity(const Authority& authority, TimePoint not_before,
+                                                 std::optional<std::uint32_t> days);
+
+}  // namespace imprint::authority
