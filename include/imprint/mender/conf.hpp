@@ -1,0 +1,85 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "imprint/base/result.hpp"
+
+/// The rules of `mender.conf`, text in and text out. All functions are pure and may be called from
+/// any thread. Keys are compared ignoring ASCII case, as the clients do.
+namespace imprint::mender {
+
+/// `existing` with `settings` merged in, RFC 7386-like: objects merge key by key, null removes,
+/// anything else replaces. `settings` must be an object. What is not mentioned keeps its place, its
+/// spelling and its very text (numbers, escapes, layout); what is new goes to the end of its
+/// object, indented as its neighbours are. A final newline stays present or absent. Merging the
+/// same settings again changes nothing.
+///
+/// Keys that differ only in case are one key to the clients: they become one, at the place and in
+/// the spelling of the first, with the value that a client would have used.
+///
+/// Fails with Code::invalid_input: `line L, column C: reason` (from 1, columns in bytes) when
+/// `existing` is not valid UTF-8 or JSON; clients would skip the whole file, or refuse to start.
+[[nodiscard]] Result<std::string> merge_conf(std::string_view existing,
+                                             const nlohmann::ordered_json& settings);
+
+/// The settings that make a client use a device's certificate and key, both given as paths on the
+/// device: `{HttpsClient{Certificate,Key}, Security{AuthPrivateKey}}`.
+[[nodiscard]] nlohmann::ordered_json identity_settings(std::string_view certificate_path,
+                                                       std::string_view key_path);
+
+/// What a client ends up with after reading its two files. Absent: no file sets it, or only with a
+/// value of a type that clients ignore.
+class EffectiveConf {
+ public:
+  struct Values {
+    std::optional<std::string> certificate;
+    std::optional<std::string> key;
+    std::optional<std::string> auth_private_key;
+    std::optional<std::string> server_url;
+  };
+
+  explicit EffectiveConf(Values values) : values_(std::move(values)) {}
+
+  /// HttpsClient.Certificate.
+  [[nodiscard]] const std::optional<std::string>& certificate() const {
+    return values_.certificate;
+  }
+
+  /// HttpsClient.Key.
+  [[nodiscard]] const std::optional<std::string>& key() const { return values_.key; }
+
+  /// Security.AuthPrivateKey.
+  [[nodiscard]] const std::optional<std::string>& auth_private_key() const {
+    return values_.auth_private_key;
+  }
+
+  /// ServerURL, or the first of Servers.
+  [[nodiscard]] const std::optional<std::string>& server_url() const { return values_.server_url; }
+
+ private:
+  Values values_;
+};
+
+/// Reads the files as a client does: the fallback first, then main over it, setting by setting (in
+/// HttpsClient and Security, sub-key by sub-key). std::nullopt is a file that does not exist.
+/// Fails with Code::invalid_input, naming the file, line and column, when one of them is no JSON
+/// object.
+[[nodiscard]] Result<EffectiveConf> effective_conf(std::optional<std::string_view> main,
+                                                   std::optional<std::string_view> fallback);
+
+/// One line each.
+struct ConfFindings {
+  std::vector<std::string> errors;    ///< a client would refuse this, in part or as a whole
+  std::vector<std::string> warnings;  ///< allowed, but seldom what was meant
+};
+
+/// Judges the two files together. std::nullopt is a file that does not exist.
+[[nodiscard]] ConfFindings check_conf(std::optional<std::string_view> main,
+                                      std::optional<std::string_view> fallback);
+
+}  // namespace imprint::mender
