@@ -1,0 +1,130 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "imprint/base/bytes.hpp"
+#include "imprint/base/clock.hpp"
+#include "imprint/base/result.hpp"
+#include "imprint/image/canvas.hpp"
+#include "imprint/image/partition.hpp"
+#include "imprint/image/reader.hpp"
+
+namespace imprint::image {
+
+using InodeNumber = std::uint32_t;
+
+inline constexpr InodeNumber kRootInode = 2;
+
+enum class NodeType { file, directory, symlink, other };
+
+struct NodeInfo {
+  InodeNumber inode = 0;
+  NodeType type = NodeType::other;
+  unsigned mode = 0;  ///< permission bits, 07777
+  unsigned uid = 0;
+  unsigned gid = 0;
+  std::uint64_t size_bytes = 0;
+  unsigned links = 0;
+};
+
+struct Attributes {
+  unsigned mode = 0644;
+  unsigned uid = 0;
+  unsigned gid = 0;
+};
+
+/// A run of a file's content in the image: absolute byte offset and length.
+struct Extent {
+  std::uint64_t image_offset = 0;
+  std::uint64_t length_bytes = 0;
+};
+
+/// Where a file's inode and content live in the image, and how to make the inode for another size
+/// with the same blocks. Plain data: needs no open volume and may be used by many threads.
+struct Placement {
+  std::uint64_t inode_offset = 0;   ///< absolute byte offset of the on-disk inode
+  Bytes inode;                      ///< its bytes (128 or more) for size `capacity_bytes`
+  std::vector<Extent> extents;      ///< in file order; together capacity_bytes
+  std::uint32_t checksum_seed = 0;  ///< crc32c state after inode number and generation
+  bool has_checksum = false;        ///< metadata_csum
+
+  [[nodiscard]] std::uint64_t capacity_bytes() const noexcept;
+  /// The on-disk inode for a content of `size_bytes` that needs exactly the allocated blocks:
+  /// i_size and checksum set.
+  void inode_for_size(std::uint64_t size_bytes, MutableBytes into) const;
+};
+
+/// An ext2/3/4 file system inside an image, by libext2fs. One thread at a time. Edits go to the
+/// Canvas at commit() and before; a Volume that is dropped uncommitted leaves its Canvas undefined:
+/// throw it away.
+class Volume {
+ public:
+  struct Impl;
+
+  /// Refuses, with a message that names the partition and says what to do: a journal that needs
+  /// recovery, a file system marked with errors or not clean, features outside the tested list (by
+  /// name), a file system larger than its partition, checksums that do not match.
+  static Result<Volume> open_read(const ImageReader& image, const Partition& partition);
+  /// `now` becomes every time stamp that editing sets.
+  static Result<Volume> open_edit(Canvas& canvas, const Partition& partition, TimePoint now);
+  Volume(Volume&&) noexcept;
+  Volume& operator=(Volume&&) noexcept;
+  ~Volume();
+
+  [[nodiscard]] const Partition& partition() const noexcept;
+  [[nodiscard]] std::uint32_t block_bytes() const noexcept;
+  /// s_wtime of the superblock as it was opened: the time a reproducible edit uses.
+  [[nodiscard]] TimePoint last_written() const noexcept;
+  [[nodiscard]] std::uint64_t free_blocks() const noexcept;
+  [[nodiscard]] std::uint64_t free_inodes() const noexcept;
+
+  [[nodiscard]] Result<NodeInfo> stat(InodeNumber inode) const;
+  /// One name in one directory; none when there is no such entry.
+  [[nodiscard]] Result<std::optional<InodeNumber>> lookup(InodeNumber directory,
+                                                          std::string_view name) const;
+  [[nodiscard]] Result<std::vector<std::string>> list(InodeNumber directory) const;
+  [[nodiscard]] Result<crypto::WipedBytes> read_file(InodeNumber inode,
+                                                     std::uint64_t limit_bytes = 16U << 20) const;
+  [[nodiscard]] Result<std::string> read_link(InodeNumber inode) const;
+
+  /// Makes a directory; Code::exists when the name is taken, Code::image_full with what is missing
+  /// (blocks or inodes).
+  Result<InodeNumber> make_directory(InodeNumber parent, std::string_view name,
+                                     Attributes attributes);
+
+  /// Writes a new file of this content under the name. An existing regular file of that name is
+  /// replaced: the new one gets fresh blocks and a fresh inode, then the name is switched, then the
+  /// old blocks (unless other links hold them) are freed and zeroed. Existing directories and other
+  /// nodes are Code::exists. Extended attributes of a replaced file are carried over when they live
+  /// in the inode (SELinux label).
+  Result<InodeNumber> write_file(InodeNumber parent, std::string_view name, ByteView content,
+                                 Attributes attributes);
+
+  /// Content and extent map of an existing regular file with at least one block.
+  [[nodiscard]] Result<Placement> placement(InodeNumber inode) const;
+
+  /// Flushes superblock, group descriptors and bitmaps into the canvas and closes. Nothing else is
+  /// allowed after.
+  Result<> commit();
+
+  /// Absolute byte ranges of the image that held no data of this file system when it was opened for
+  /// editing (free blocks), asked block-wise: writes there cannot be seen before the metadata that
+  /// refers to them. Valid until commit; take a copy before.
+  struct FreeMap;
+  [[nodiscard]] std::shared_ptr<const FreeMap> original_free_map() const;
+
+ private:
+  explicit Volume(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// True when the whole range lies in blocks that were free.
+[[nodiscard]] bool was_free(const Volume::FreeMap& map, std::uint64_t image_offset,
+                            std::uint64_t length_bytes);
+
+}  // namespace imprint::image

@@ -1,0 +1,120 @@
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "imprint/base/text.hpp"
+#include "imprint/image/volume.hpp"
+#include "volume_impl.hpp"
+
+namespace imprint::image {
+namespace {
+
+struct Listing {
+  std::vector<std::string> names;
+};
+
+int add_name(ext2_ino_t /*directory*/, int entry_kind, ext2_dir_entry* entry, int /*offset*/,
+             int /*block_size*/, char* /*block*/, void* listing) {
+  if (entry_kind == DIRENT_OTHER_FILE) {
+    static_cast<Listing*>(listing)->names.emplace_back(
+        entry->name, static_cast<std::size_t>(ext2fs_dirent_name_len(entry)));
+  }
+  return 0;
+}
+
+/// Content is read into our own wiped memory: the library's file objects keep it in buffers that
+/// they free as they are, and the content may be a private key.
+Result<crypto::WipedBytes> read_content(Volume::Impl& impl, InodeNumber number, ext2_inode& inode) {
+  crypto::WipedBytes content(static_cast<std::size_t>(size_of(inode)));
+  const std::vector<BlockRun> runs = IMPRINT_TRY(impl.map_blocks(number, inode));
+  for (const BlockRun& run : runs) {
+    if (run.unwritten) continue;
+    const MutableBytes rest =
+        MutableBytes(content).subspan(static_cast<std::size_t>(run.logical * impl.fs->blocksize));
+    const std::uint64_t length =
+        std::min<std::uint64_t>(rest.size(), run.blocks * impl.fs->blocksize);
+    IMPRINT_TRY(
+        impl.image
+            .read(impl.image_offset_of(run.physical), rest.first(static_cast<std::size_t>(length)))
+            .context(impl.described()));
+  }
+  return content;
+}
+
+}  // namespace
+
+Result<NodeInfo> Volume::stat(InodeNumber inode) const {
+  FullInode full = IMPRINT_TRY(impl_->read_inode(inode));
+  const ext2_inode& base = full.base();
+  if (base.i_links_count == 0) {
+    return impl_->refuse(Code::corrupt,
+                         fmt::format("inode {} is in a directory but not in use; repair the file "
+                                     "system with 'e2fsck -f'",
+                                     inode));
+  }
+  return NodeInfo{
+      .inode = inode,
+      .type = type_of(base),
+      .mode = base.i_mode & 07777U,
+      .uid = base.i_uid | (static_cast<unsigned>(base.osd2.linux2.l_i_uid_high) << 16),
+      .gid = base.i_gid | (static_cast<unsigned>(base.osd2.linux2.l_i_gid_high) << 16),
+      .size_bytes = size_of(base),
+      .links = base.i_links_count,
+  };
+}
+
+Result<std::optional<InodeNumber>> Volume::lookup(InodeNumber directory,
+                                                  std::string_view name) const {
+  if (name.empty() || name.size() > EXT2_NAME_LEN) return std::optional<InodeNumber>();
+  ext2_ino_t found = 0;
+  const errcode_t code = ext2fs_lookup(impl_->fs, directory, name.data(),
+                                       static_cast<int>(name.size()), nullptr, &found);
+  if (code == EXT2_ET_FILE_NOT_FOUND) return std::optional<InodeNumber>();
+  IMPRINT_TRY(impl_->check(code));
+  return std::optional<InodeNumber>(found);
+}
+
+Result<std::vector<std::string>> Volume::list(InodeNumber directory) const {
+  Listing listing;
+  IMPRINT_TRY(
+      impl_->check(ext2fs_dir_iterate2(impl_->fs, directory, 0, nullptr, add_name, &listing)));
+  std::sort(listing.names.begin(), listing.names.end());
+  return std::move(listing.names);
+}
+
+Result<crypto::WipedBytes> Volume::read_file(InodeNumber inode, std::uint64_t limit_bytes) const {
+  FullInode full = IMPRINT_TRY(impl_->read_inode(inode));
+  if (type_of(full.base()) != NodeType::file) {
+    return impl_->refuse(Code::invalid_input, "not a regular file");
+  }
+  if (const std::uint64_t size = size_of(full.base()); size > limit_bytes) {
+    return impl_->refuse(
+        Code::invalid_input,
+        fmt::format("the file has {} bytes; at most {} are read", size, limit_bytes));
+  }
+  return read_content(*impl_, inode, full.base());
+}
+
+Result<std::string> Volume::read_link(InodeNumber inode) const {
+  FullInode full = IMPRINT_TRY(impl_->read_inode(inode));
+  if (type_of(full.base()) != NodeType::symlink) {
+    return impl_->refuse(Code::invalid_input, "not a symbolic link");
+  }
+  const std::uint64_t size = size_of(full.base());
+  if (ext2fs_is_fast_symlink(&full.base()) != 0) {
+    std::string target(static_cast<std::size_t>(size), '\0');
+    std::memcpy(target.data(), full.base().i_block, target.size());
+    return target;
+  }
+  if (size == 0 || size >= impl_->fs->blocksize) {
+    return impl_->refuse(Code::corrupt,
+                         fmt::format("the symbolic link in inode {} has an impossible length {}; "
+                                     "repair the file system with 'e2fsck -f'",
+                                     inode, size));
+  }
+  const crypto::WipedBytes content = IMPRINT_TRY(read_content(*impl_, inode, full.base()));
+  return std::string(text_of(content));
+}
+
+}  // namespace imprint::image
