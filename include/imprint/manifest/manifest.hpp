@@ -24,8 +24,8 @@ inline constexpr int kManifestVersion = 1;
 struct AuthorityPaths {
   fs::path certificate;
   fs::path key;
-  /// Where the passphrase comes from, never the passphrase: `env:NAME`, `file:PATH` (PATH resolved)
-  /// or `fd:NUMBER`. Empty: none.
+  /// Where the passphrase comes from, never the passphrase, as authority::parse_passphrase_source
+  /// reads it; a path in it is resolved. Empty: none.
   std::string passphrase_source;
 };
 

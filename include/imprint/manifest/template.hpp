@@ -70,10 +70,7 @@ class BoundTemplate {
 
   [[nodiscard]] bool is_constant() const noexcept { return variables_.empty(); }
 
-  /// As the manifest writes it.
-  [[nodiscard]] const std::string& text() const noexcept { return text_; }
-
-  /// What it is for: `output name`, `subject CN`.
+  /// What it is for, as bind() was told.
   [[nodiscard]] const std::string& purpose() const noexcept { return purpose_; }
 
   /// Whether two rows with different ids can never expand to the same text, whatever the other
@@ -89,7 +86,6 @@ class BoundTemplate {
   };
 
   std::string purpose_;
-  std::string text_;
   std::vector<Variable> variables_;
   std::string tail_;
   bool distinct_by_id_ = false;
