@@ -103,11 +103,16 @@ std::string Certificate::to_pem() const {
   return pem;
 }
 
-std::string Certificate::serial_hex() const {
+Bytes Certificate::serial() const {
   const ASN1_INTEGER* serial = X509_get0_serialNumber(native_->x509.get());
   const int length = ASN1_STRING_length(serial);
-  if (length <= 0) return "00";
-  return to_hex(view_of(ASN1_STRING_get0_data(serial), static_cast<std::size_t>(length)));
+  if (length <= 0) return {std::byte{0}};
+  const ByteView view = view_of(ASN1_STRING_get0_data(serial), static_cast<std::size_t>(length));
+  return {view.begin(), view.end()};
+}
+
+std::string Certificate::serial_hex() const {
+  return to_hex(serial());
 }
 
 Sha256Digest Certificate::fingerprint() const {

@@ -32,6 +32,8 @@ class Certificate {
 
   [[nodiscard]] Bytes der() const;
   [[nodiscard]] std::string to_pem() const;
+  /// The serial's magnitude, big-endian.
+  [[nodiscard]] Bytes serial() const;
   /// Lower-case hex of the serial's magnitude, as `openssl x509 -serial` prints it but in lower
   /// case, two digits a byte.
   [[nodiscard]] std::string serial_hex() const;
