@@ -14,16 +14,18 @@
 namespace imprint::mender {
 
 /// `existing` with `settings` merged in, RFC 7386-like: objects merge key by key, null removes,
-/// anything else replaces. `settings` must be an object. What is not mentioned keeps its place, its
-/// spelling and its very text (numbers, escapes, layout); what is new goes to the end of its
-/// object, indented as its neighbours are. A final newline stays present or absent. Merging the
-/// same settings again changes nothing.
+/// anything else replaces. What is not mentioned keeps its place, its spelling and its very text
+/// (numbers, escapes, layout); what is new goes to the end of its object, laid out as its
+/// neighbours are. A final newline stays present or absent. Merging the same settings again changes
+/// nothing.
 ///
-/// Keys that differ only in case are one key to the clients: they become one, at the place and in
-/// the spelling of the first, with the value that a client would have used.
+/// Keys that differ only in case are one setting. Where `existing` has such twins of a merged key,
+/// they become one, in the place and spelling of the first; twins of other keys stay, because
+/// clients do not agree which of them counts (check_conf warns).
 ///
 /// Fails with Code::invalid_input: `line L, column C: reason` (from 1, columns in bytes) when
-/// `existing` is not valid UTF-8 or JSON; clients would skip the whole file, or refuse to start.
+/// `existing` is not valid UTF-8 or no JSON object; or when `settings` is no object, has twins or
+/// invalid UTF-8.
 [[nodiscard]] Result<std::string> merge_conf(std::string_view existing,
                                              const nlohmann::ordered_json& settings);
 
@@ -32,8 +34,8 @@ namespace imprint::mender {
 [[nodiscard]] nlohmann::ordered_json identity_settings(std::string_view certificate_path,
                                                        std::string_view key_path);
 
-/// What a client ends up with after reading its two files. Absent: no file sets it, or only with a
-/// value of a type that clients ignore.
+/// What a client ends up with after reading its two files. Absent: no file sets it, or only to an
+/// empty string, which is the same to clients, or to a value of a type that they ignore.
 class EffectiveConf {
  public:
   struct Values {
