@@ -3,9 +3,8 @@
 // - Write-ahead log with synchronous FULL: a commit is one fsync and survives a power cut, and
 // readers (a line
 //   controller, `imprint ledger list`) never wait for the writer nor it for them.
-// - A checkpoint each 32 MiB of log, not each 4 MiB: serials and key digests fall on random pages
-// of their indices, and
-//   the longer the log, the more changes of one page are written back together.
+// - A checkpoint each 32 MiB of log, not each 4 MiB: the longer the log, the more changes of one
+// page go back together.
 // - The page cache is bounded, so memory does not grow with the ledger.
 
 #include "connection.hpp"
@@ -132,10 +131,11 @@ Result<> migrate(SQLite::Database& database, const fs::path& path) {
 
 void set_up(SQLite::Database& database) {
   database.exec("PRAGMA trusted_schema = OFF");
-  database.exec("PRAGMA cache_size = -32768");  // KiB
+  database.exec("PRAGMA cache_size = -4096");  // KiB
 }
 
 void set_up_for_writing(SQLite::Database& database) {
+  database.exec("PRAGMA cache_size = -32768");  // KiB; most of it holds fingerprints
   // A file system that cannot share memory (some network ones) answers with another mode, which is
   // as safe, only slower.
   database.execAndGet("PRAGMA journal_mode = WAL");

@@ -10,11 +10,12 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fmt/format.h>
-#include <sqlite3.h>
 
 #include "connection.hpp"
+#include "fingerprints.hpp"
 #include "imprint/base/text.hpp"
 #include "queries.hpp"
+#include "use.hpp"
 
 namespace imprint::ledger {
 namespace {
@@ -39,56 +40,14 @@ constexpr const char* kWithoutOutcome =
 constexpr const char* kLatest =
     "NOT EXISTS (SELECT 1 FROM certificates AS n WHERE n.device_id = c.device_id AND n.id > c.id)";
 
-std::int64_t seconds_of(TimePoint time) {
-  return time.time_since_epoch().count();
+/// The certificate whose `column` is ?1; its fingerprint is ?2. What is not merged yet is looked at
+/// one by one.
+std::string where_value_is(std::string_view column) {
+  return fmt::format(
+      "WHERE {} = ?1 AND (c.id IN (SELECT certificate FROM fingerprints WHERE prefix = ?2)"
+      " OR c.id > (SELECT up_to FROM merged)) LIMIT 1",
+      column);
 }
-
-/// A statement made ready for new parameters when it is taken and for the transaction's end when it
-/// is let go.
-class Use {
- public:
-  explicit Use(SQLite::Statement& statement) : statement_(statement) {}
-
-  Use(const Use&) = delete;
-  Use& operator=(const Use&) = delete;
-
-  // What it returns is the error of the last step, which was reported then.
-  ~Use() { statement_.tryReset(); }
-
-  /// No copy: the bytes must live until the statement has run.
-  void bind(int index, ByteView bytes) {
-    statement_.bindNoCopy(index, bytes.data(), static_cast<int>(bytes.size()));
-  }
-
-  void bind_or_null(int index, ByteView bytes) {
-    if (bytes.empty()) {
-      statement_.bind(index);
-    } else {
-      bind(index, bytes);
-    }
-  }
-
-  void bind(int index, const std::string& text) { statement_.bindNoCopy(index, text); }
-
-  void bind_or_null(int index, const std::string& text) {
-    if (text.empty()) {
-      statement_.bind(index);
-    } else {
-      bind(index, text);
-    }
-  }
-
-  void bind(int index, std::int64_t number) { statement_.bind(index, number); }
-
-  void bind(int index, TimePoint time) { statement_.bind(index, seconds_of(time)); }
-
-  void run() { statement_.exec(); }
-
-  SQLite::Statement& operator*() { return statement_; }
-
- private:
-  SQLite::Statement& statement_;
-};
 
 /// What SQLite could not tell from a valid row.
 Result<> check(const Issued& issued) {
@@ -115,14 +74,17 @@ struct Ledger::Impl {
         insert_certificate(database, kInsertCertificate),
         insert_outcome(database, kInsertOutcome),
         by_device(database, select_rows("WHERE c.device_id = ?1 ORDER BY c.id DESC LIMIT 1")),
-        by_serial(database, select_rows("WHERE c.serial = ?1")),
-        by_public_key(database, select_rows("WHERE c.public_key_sha256 = ?1")) {}
+        by_serial(database, select_rows(where_value_is("c.serial"))),
+        by_public_key(database, select_rows(where_value_is("c.public_key_sha256"))),
+        fingerprints(database) {}
 
-  /// The functions below expect the mutex held, and an open transaction for those that insert.
+  // These expect the mutex held, and all but record and find an open transaction.
+  Result<std::int64_t> record(std::int64_t run, std::span<const Issued> issued,
+                              std::span<const Outcome> also);
   Result<> insert(std::int64_t run, const Issued& issued);
   Result<> insert(const Outcome& outcome);
-  Result<std::optional<DeviceRow>> find(SQLite::Statement& statement, ByteView key);
-  Error explain_collision(const Issued& issued);
+  Result<> refuse_repetition(const Issued& issued);
+  Result<std::optional<DeviceRow>> find(SQLite::Statement& statement, ByteView value);
 
   Result<> walk(std::string_view rest, const Visitor& visit) const;
 
@@ -134,6 +96,8 @@ struct Ledger::Impl {
   SQLite::Statement by_device;
   SQLite::Statement by_serial;
   SQLite::Statement by_public_key;
+  Fingerprints fingerprints;
+  std::int64_t last_row = 0;
   // SQLiteCpp binds text without a copy from std::string only. Kept, so that they are allocated
   // once.
   std::string device_id;
@@ -141,8 +105,27 @@ struct Ledger::Impl {
   std::string word;
 };
 
+Result<std::int64_t> Ledger::Impl::record(std::int64_t run, std::span<const Issued> issued,
+                                          std::span<const Outcome> also) {
+  SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+  for (const Outcome& outcome : also)
+    IMPRINT_TRY(insert(outcome));
+  std::int64_t first = 0;
+  if (!issued.empty()) {
+    fingerprints.catch_up();
+    for (const Issued& one : issued)
+      IMPRINT_TRY(insert(run, one));
+    fingerprints.merge_if_over(Fingerprints::kMostInMemory);
+    // Nobody else can insert before the commit, so the rows are consecutive.
+    first = last_row - static_cast<std::int64_t>(issued.size()) + 1;
+  }
+  transaction.commit();
+  return first;
+}
+
 Result<> Ledger::Impl::insert(std::int64_t run, const Issued& issued) {
   IMPRINT_TRY(check(issued));
+  IMPRINT_TRY(refuse_repetition(issued));
   device_id.assign(issued.device_id);
   text.assign(issued.subject);
   word.assign(issued.key_kind);
@@ -157,28 +140,30 @@ Result<> Ledger::Impl::insert(std::int64_t run, const Issued& issued) {
   use.bind(8, issued.not_after);
   use.bind(9, word);
   use.bind(10, issued.at);
-  try {
-    use.run();
-  } catch (const SQLite::Exception& exception) {
-    if (exception.getExtendedErrorCode() != SQLITE_CONSTRAINT_UNIQUE) throw;
-    return fail(explain_collision(issued));
-  }
+  use.run();
+  last_row = database.getLastInsertRowid();
+  fingerprints.add(last_row, issued.serial, issued.public_key_sha256);
   return {};
 }
 
-Error Ledger::Impl::explain_collision(const Issued& issued) {
-  std::string_view what = "public key";
-  auto earlier = find(by_public_key, issued.public_key_sha256);
-  if (earlier && !earlier->has_value()) {
-    what = "serial";
-    earlier = find(by_serial, issued.serial);
+Result<> Ledger::Impl::refuse_repetition(const Issued& issued) {
+  const auto refuse = [&](std::string_view what, const DeviceRow& earlier) {
+    return fail(
+        Code::database,
+        fmt::format("device {}: its {} is in the ledger {} already, for device {}: check the "
+                    "random number generator of this machine before any more keys are made",
+                    quoted(issued.device_id), what, quoted(path.native()),
+                    quoted(earlier.device_id)));
+  };
+  if (fingerprints.may_know(issued.public_key_sha256)) {
+    const auto earlier = IMPRINT_TRY(find(by_public_key, issued.public_key_sha256));
+    if (earlier) return refuse("public key", *earlier);
   }
-  const std::string holder =
-      earlier && earlier->has_value() ? quoted((*earlier)->device_id) : std::string("another");
-  return {Code::database,
-          fmt::format("device {}: its {} is in the ledger {} already, for device {}: check the "
-                      "random number generator of this machine before any more keys are made",
-                      quoted(issued.device_id), what, quoted(path.native()), holder)};
+  if (fingerprints.may_know(issued.serial)) {
+    const auto earlier = IMPRINT_TRY(find(by_serial, issued.serial));
+    if (earlier) return refuse("serial", *earlier);
+  }
+  return {};
 }
 
 Result<> Ledger::Impl::insert(const Outcome& outcome) {
@@ -199,9 +184,10 @@ Result<> Ledger::Impl::insert(const Outcome& outcome) {
   return {};
 }
 
-Result<std::optional<DeviceRow>> Ledger::Impl::find(SQLite::Statement& statement, ByteView key) {
+Result<std::optional<DeviceRow>> Ledger::Impl::find(SQLite::Statement& statement, ByteView value) {
   Use use(statement);
-  use.bind(1, key);
+  use.bind(1, value);
+  use.bind(2, Fingerprints::prefix_of(value));
   return first_row(*use);
 }
 
@@ -258,7 +244,8 @@ Result<std::int64_t> Ledger::begin_run(const RunInfo& run) {
 
 Result<> Ledger::end_run(std::int64_t run, int exit_status, TimePoint at) {
   const std::lock_guard lock(impl_->mutex);
-  return guarded("recording the end of a run in", impl_->path, [&]() -> Result<> {
+  auto ended = guarded("recording the end of a run in", impl_->path, [&]() -> Result<> {
+    SQLite::Transaction transaction(impl_->database, SQLite::TransactionBehavior::IMMEDIATE);
     SQLite::Statement statement(impl_->database, kEndRun);
     Use use(statement);
     use.bind(1, run);
@@ -268,24 +255,23 @@ Result<> Ledger::end_run(std::int64_t run, int exit_status, TimePoint at) {
     if (impl_->database.getChanges() != 1) {
       return fail(Code::internal, fmt::format("there is no run {} that could end", run));
     }
+    // Also what a run that was killed has left over.
+    impl_->fingerprints.catch_up();
+    impl_->fingerprints.merge_if_over(Fingerprints::kMostLeftOver);
+    transaction.commit();
     return {};
   });
+  if (!ended) impl_->fingerprints.forget();
+  return ended;
 }
 
 Result<std::int64_t> Ledger::record_issued(std::int64_t run, std::span<const Issued> issued,
                                            std::span<const Outcome> also) {
   const std::lock_guard lock(impl_->mutex);
-  return guarded("recording certificates in", impl_->path, [&]() -> Result<std::int64_t> {
-    SQLite::Transaction transaction(impl_->database, SQLite::TransactionBehavior::IMMEDIATE);
-    for (const Outcome& outcome : also)
-      IMPRINT_TRY(impl_->insert(outcome));
-    for (const Issued& one : issued)
-      IMPRINT_TRY(impl_->insert(run, one));
-    // Nobody else can insert before the commit, so the rows are consecutive.
-    const std::int64_t last = issued.empty() ? 0 : impl_->database.getLastInsertRowid();
-    transaction.commit();
-    return last - static_cast<std::int64_t>(issued.size()) + (issued.empty() ? 0 : 1);
-  });
+  auto recorded = guarded("recording certificates in", impl_->path,
+                          [&] { return impl_->record(run, issued, also); });
+  if (!recorded) impl_->fingerprints.forget();
+  return recorded;
 }
 
 Result<> Ledger::record_outcomes(std::span<const Outcome> outcomes) {

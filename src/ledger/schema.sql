@@ -31,9 +31,18 @@ CREATE TABLE certificates (
 );
 
 CREATE INDEX certificates_by_device ON certificates (device_id);
--- A second certificate with the same serial or the same key means that the random number generator has failed.
-CREATE UNIQUE INDEX certificates_by_serial ON certificates (serial);
-CREATE UNIQUE INDEX certificates_by_public_key ON certificates (public_key_sha256);
+
+-- To find a serial or a key that comes a second time, which means that the random number generator has failed: the first
+-- eight bytes, as a number, of the serial and of the key digest of every certificate up to merged.up_to. Those after it
+-- are found by looking at them. (Not UNIQUE indices, because every insert would fall on another page of them.)
+CREATE TABLE fingerprints (
+  prefix      INTEGER NOT NULL,
+  certificate INTEGER NOT NULL,
+  PRIMARY KEY (prefix, certificate)
+) WITHOUT ROWID;
+
+CREATE TABLE merged (up_to INTEGER NOT NULL);  -- always one row
+INSERT INTO merged VALUES (0);
 
 -- What became of a certificate: the one with the highest number counts, the others are its history.
 -- WITHOUT ROWID keeps them in the order of the certificates, next to each other, and saves an index.

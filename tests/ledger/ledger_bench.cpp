@@ -51,6 +51,7 @@ Result<> run(const fs::path& path, std::size_t devices) {
   fs::remove(path, ignored);
   Ledger ledger = IMPRINT_TRY(Ledger::open(path));
   const std::int64_t run = IMPRINT_TRY(ledger.begin_run(test::run_info()));
+  const auto digest = test::scattered<32>(0, 4);
   double making = 0;
   const Lap record;
   std::vector<Outcome> outcomes;
@@ -66,9 +67,7 @@ Result<> run(const fs::path& path, std::size_t devices) {
     outcomes.clear();
     for (std::size_t i = 0; i < issued.size(); ++i) {
       Outcome outcome = test::placed(row + static_cast<std::int64_t>(i));
-      outcome.digest = test::scattered<32>(0, 4).size() == 32
-                           ? bytes_of("12345678901234567890123456789012")
-                           : ByteView();
+      outcome.digest = digest;
       outcomes.push_back(outcome);
     }
   }

@@ -213,6 +213,95 @@ TEST_F(LedgerTest, RepetitionWithinAGroupIsFoundToo) {
   EXPECT_EQ(record(3), 1) << "the ledger goes on";
 }
 
+TEST_F(LedgerTest, ValuesThatOnlyBeginAlikeAreDifferent) {
+  record(1);
+  Made alike(2);
+  const Made first(1);
+  std::copy_n(first.serial.begin(), 8, alike.serial.begin());
+  std::copy_n(first.public_key.begin(), 31, alike.public_key.begin());
+  const Issued issued = alike.issued();
+  EXPECT_THAT(ledger_.record_issued(run_, {&issued, 1}), IsOk());
+  Made twin(3);
+  twin.public_key = alike.public_key;
+  const Issued third = twin.issued();
+  EXPECT_THAT(ledger_.record_issued(run_, {&third, 1}),
+              FailsWith(Code::database, "for device 'dev-000002'"));
+}
+
+TEST_F(LedgerTest, ShortSerialsAreComparedWhole) {
+  const std::array one = {std::byte{1}};
+  const std::array one_and_zero = {std::byte{1}, std::byte{0}};
+  const Made made(1);
+  const Made other(2);
+  std::vector<Issued> issued = {made.issued(), other.issued()};
+  issued[0].serial = one;
+  issued[1].serial = one_and_zero;
+  EXPECT_THAT(ledger_.record_issued(run_, issued), IsOk());
+  EXPECT_EQ(ledger_.find_serial(one).value()->device_id, "dev-000001");
+  EXPECT_EQ(ledger_.find_serial(one_and_zero).value()->device_id, "dev-000002");
+}
+
+/// Enough certificates for a merge of fingerprints, those after it, and a ledger that is opened
+/// again.
+TEST_F(LedgerTest, RepetitionIsFoundHoweverLongAgo) {
+  constexpr std::uint64_t kDevices = 72'000;
+  constexpr std::uint64_t kInGroup = 6'000;
+  for (std::uint64_t first = 0; first < kDevices; first += kInGroup) {
+    std::deque<Made> made;
+    std::vector<Issued> issued;
+    for (std::uint64_t i = 0; i < kInGroup; ++i) {
+      issued.push_back(made.emplace_back(first + i).issued());
+    }
+    ASSERT_THAT(ledger_.record_issued(run_, issued), IsOk());
+  }
+  const auto expect_all_found = [this] {
+    for (const std::uint64_t number : {0, 1, 65'535, 65'999, 66'000, 71'999}) {
+      SCOPED_TRACE(number);
+      const Made earlier(number);
+      Made twin(1'000'000 + number);
+      twin.public_key = earlier.public_key;
+      Issued issued = twin.issued();
+      EXPECT_THAT(ledger_.record_issued(run_, {&issued, 1}),
+                  FailsWith(Code::database, "its public key is in the ledger"));
+      EXPECT_EQ(ledger_.find_public_key(earlier.public_key).value()->device_id, earlier.device_id);
+      twin = Made(1'000'000 + number);
+      twin.serial = earlier.serial;
+      issued = twin.issued();
+      EXPECT_THAT(ledger_.record_issued(run_, {&issued, 1}),
+                  FailsWith(Code::database, "its serial is in the ledger"));
+      EXPECT_EQ(ledger_.find_serial(earlier.serial).value()->device_id, earlier.device_id);
+    }
+  };
+  expect_all_found();  // 66,000 were merged when the group went over 65,536; the last group is in
+                       // memory
+  ledger_ = Ledger::open(path_).value();
+  expect_all_found();
+  ASSERT_THAT(ledger_.end_run(run_, 0, kNow), IsOk());
+  expect_all_found();
+  if (imprint::test::has_command("sqlite3")) {
+    EXPECT_EQ(ask(path_, "SELECT up_to FROM merged; SELECT count(*) FROM fingerprints"),
+              "72000\n144000\n");
+    EXPECT_EQ(ask(path_, "PRAGMA integrity_check"), "ok\n");
+  }
+}
+
+TEST_F(LedgerTest, EndOfARunLeavesLittleToReadForTheNext) {
+  IMPRINT_NEED_COMMAND("sqlite3");
+  const auto record_many = [this](std::uint64_t from, std::uint64_t count) {
+    std::deque<Made> made;
+    std::vector<Issued> issued;
+    for (std::uint64_t i = 0; i < count; ++i)
+      issued.push_back(made.emplace_back(from + i).issued());
+    ASSERT_THAT(ledger_.record_issued(run_, issued), IsOk());
+  };
+  record_many(0, 4'096);
+  ASSERT_THAT(ledger_.end_run(run_, 0, kNow), IsOk());
+  EXPECT_EQ(ask(path_, "SELECT up_to FROM merged"), "0\n");
+  record_many(4'096, 1);
+  ASSERT_THAT(ledger_.end_run(run_, 0, kNow), IsOk());
+  EXPECT_EQ(ask(path_, "SELECT up_to FROM merged"), "4097\n");
+}
+
 TEST_F(LedgerTest, FailedOutcomeTakesItsGroupWithIt) {
   const Made made(1);
   const Issued issued = made.issued();
