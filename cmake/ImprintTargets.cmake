@@ -10,6 +10,8 @@ target_compile_options(imprint_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wold-style-cast -Wnon-virtual-dtor -Woverloaded-virtual
   # clang has no such warnings, and clang-tidy takes an unknown flag for an error.
   $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wlogical-op>
+  # g++ 12 sees overlapping copies in "literal" + std::string from -O2 on (GCC bug 105329).
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
   $<$<BOOL:${IMPRINT_WERROR}>:-Werror>)
 if(IMPRINT_SANITIZE)
   target_compile_options(imprint_options INTERFACE -fsanitize=${IMPRINT_SANITIZE} -fno-omit-frame-pointer
@@ -49,3 +51,12 @@ function(imprint_add_test name)
   target_link_libraries(${name} PRIVATE imprint_options imprint_test_support ${ARG_LIBS})
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_PREFIX "${name}." PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
 endfunction()
+
+# imprint/base/version.hpp, generated: the version of project() and the commit it was configured from.
+execute_process(COMMAND git -C "${PROJECT_SOURCE_DIR}" rev-parse --short HEAD
+                OUTPUT_VARIABLE IMPRINT_REVISION OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+if(NOT IMPRINT_REVISION)
+  set(IMPRINT_REVISION unknown)
+endif()
+configure_file("${PROJECT_SOURCE_DIR}/src/base/version.hpp.in"
+               "${PROJECT_BINARY_DIR}/generated/imprint/base/version.hpp" @ONLY)

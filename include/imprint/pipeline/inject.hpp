@@ -1,0 +1,53 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "imprint/base/clock.hpp"
+#include "imprint/base/file.hpp"
+#include "imprint/base/result.hpp"
+
+namespace imprint::pipeline {
+
+struct InjectRequest {
+  fs::path image;
+  std::string id;
+  std::optional<fs::path>
+      manifest;  ///< identity, files, configuration; none: CN={id}, P-256, 3650 days
+  /// Mint: CA folder (ca-cert.pem, ca-private.key), with `ca_passphrase` as a source word
+  /// ("env:NAME").
+  std::optional<fs::path> ca_directory;
+  std::optional<std::string> ca_passphrase;
+  /// Or take these.
+  std::optional<fs::path> certificate;
+  std::optional<fs::path> key;
+  std::vector<std::pair<std::string, std::string>> variables;  ///< --set name=value
+  std::optional<fs::path> output;                              ///< none: in place
+  std::optional<fs::path> ledger;  ///< none: ledger.db beside the CA certificate
+  bool force = false;              ///< replace an identity that is there
+};
+
+struct InjectReport {
+  fs::path image;
+  std::string id;
+  std::string serial_hex;
+  std::string certificate_sha256;
+  std::string subject;
+  bool minted = false;
+  bool replaced = false;
+  std::uint64_t bytes_written = 0;
+  std::vector<std::string> notes;
+  std::vector<std::string> warnings;
+};
+
+/// One image, in place (atomically, see image/redo.hpp) or into a new file. On failure the image is
+/// what it was.
+Result<InjectReport> inject(const InjectRequest& request, const Clock& clock);
+
+/// Finishes what an interrupted in-place inject left on this image, in the image and in the ledger;
+/// a line to tell the user, or none.
+Result<std::optional<std::string>> finish_interrupted(const fs::path& image, const Clock& clock);
+
+}  // namespace imprint::pipeline

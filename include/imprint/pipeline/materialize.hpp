@@ -1,0 +1,30 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "imprint/base/file.hpp"
+#include "imprint/base/result.hpp"
+
+namespace imprint::pipeline {
+
+struct MaterializeRequest {
+  fs::path store;
+  std::string id;
+  fs::path output;               ///< a file, or a directory: then the store's file name in it
+  std::optional<fs::path> base;  ///< where the base image is now; none: where the batch found it
+  bool force = false;            ///< overwrite an existing output
+};
+
+struct MaterializeReport {
+  fs::path image;
+  std::optional<fs::path> bmap;
+  std::string id;
+};
+
+/// Makes the image of one device from an overlay store, byte-identical to what the image sink
+/// writes.
+Result<MaterializeReport> materialize(const MaterializeRequest& request);
+
+}  // namespace imprint::pipeline

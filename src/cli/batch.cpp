@@ -1,0 +1,191 @@
+#include "imprint/pipeline/batch.hpp"
+
+#include <fstream>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "command.hpp"
+#include "help.hpp"
+#include "interrupt.hpp"
+#include "progress.hpp"
+
+namespace imprint::cli {
+
+namespace {
+
+struct BatchOptions {
+  pipeline::BatchRequest request;
+  std::string format;
+  std::string events;
+  bool dry_run = false;
+  bool json = false;
+  bool quiet = false;
+};
+
+/// Passes what happens on to everybody who listens.
+class Listeners final : public pipeline::BatchObserver {
+ public:
+  void add(std::unique_ptr<BatchObserver> listener) { listeners_.push_back(std::move(listener)); }
+
+  void batch_started(const pipeline::PlanSummary& plan, std::uint64_t to_do,
+                     std::uint64_t done_before) override {
+    for (const auto& listener : listeners_)
+      listener->batch_started(plan, to_do, done_before);
+  }
+
+  void device_done(const DeviceDone& device) override {
+    for (const auto& listener : listeners_)
+      listener->device_done(device);
+  }
+
+  void device_failed(std::string_view id, std::string_view reason) override {
+    for (const auto& listener : listeners_)
+      listener->device_failed(id, reason);
+  }
+
+  void batch_finished(const pipeline::BatchReport& report) override {
+    for (const auto& listener : listeners_)
+      listener->batch_finished(report);
+  }
+
+ private:
+  std::vector<std::unique_ptr<BatchObserver>> listeners_;
+};
+
+/// Failures as they happen, one line each; the list for machines is failed.csv.
+class FailurePrinter final : public pipeline::BatchObserver {
+ public:
+  explicit FailurePrinter(Console& console) : console_(console) {}
+
+  void device_failed(std::string_view id, std::string_view reason) override {
+    if (console_.live()) console_.err() << "\r\033[K";
+    console_.note(fmt::format("device '{}' failed: {}", id, reason));
+  }
+
+ private:
+  Console& console_;
+};
+
+void print_plan(Console& console, const pipeline::PlanSummary& plan) {
+  constexpr double kMebibyte = 1024.0 * 1024.0;
+  std::ostream& out = console.out();
+  out << fmt::format("devices      {}\n", plan.devices)
+      << fmt::format("image        {}\n", plan.image)
+      << fmt::format("golden image {:.16}\n", plan.golden_digest)
+      << fmt::format("authority    {}\n", plan.authority)
+      << fmt::format("key          {}\n", plan.key)
+      << fmt::format("valid        {} to {}\n", plan.not_before, plan.not_after)
+      << fmt::format("output       {} ({}{})\n", plan.output_directory, plan.format,
+                     plan.reflink ? ", reflink" : "")
+      << fmt::format("room         {:.1f} MiB needed, {:.1f} MiB free\n",
+                     static_cast<double>(plan.bytes_needed) / kMebibyte,
+                     static_cast<double>(plan.bytes_free) / kMebibyte);
+  for (const std::string& file : plan.placed_files)
+    out << "file         " << file << '\n';
+  for (const std::string& note : plan.notes)
+    out << "note         " << note << '\n';
+}
+
+void print_report(Console& console, const pipeline::PlanSummary& plan,
+                  const pipeline::BatchReport& report) {
+  const double rate = report.seconds > 0 ? static_cast<double>(report.done) / report.seconds : 0;
+  const std::string before =
+      report.done_before > 0 ? fmt::format(", {} done before", report.done_before) : std::string();
+  const std::string failed = report.failed > 0 ? fmt::format(", {} failed (see {}/failed.csv)",
+                                                             report.failed, plan.output_directory)
+                                               : std::string();
+  console.note(fmt::format("{} of {} devices done in {}{}{}, {:.{}f} devices/s; results in {}",
+                           report.done, report.devices, duration_text(report.seconds), before,
+                           failed, rate, rate < 10 ? 1 : 0, plan.output_directory));
+  if (report.interrupted) console.note("interrupted: run the same command again to go on");
+}
+
+Exit run_batch_command(BatchOptions& options, Console& console) {
+  const Clock& clock = system_clock();
+  const InterruptGuard interrupt;
+  if (!options.format.empty()) {
+    const auto format = manifest::parse_output_format(options.format);
+    if (!format) return console.fail(Error(format.error()).context("--format"));
+    options.request.overrides.format = *format;
+  }
+
+  const auto plan = pipeline::BatchPlan::make(options.request, clock);
+  if (!plan) return console.fail(plan.error());
+  for (const std::string& warning : plan->summary().warnings)
+    console.warn(warning);
+  if (options.dry_run) {
+    if (options.json) {
+      console.out() << pipeline::to_json(plan->summary());
+    } else {
+      print_plan(console, plan->summary());
+    }
+    return Exit::done;
+  }
+
+  Listeners listeners;
+  std::ofstream event_file;
+  if (!options.events.empty()) {
+    if (options.events != "-") {
+      event_file.open(options.events, std::ios::app);
+      if (!event_file)
+        return console.fail(system_error(fmt::format("--events '{}'", options.events)));
+    }
+    std::ostream& stream = options.events == "-" ? console.out() : event_file;
+    listeners.add(std::make_unique<pipeline::EventWriter>(stream, clock));
+  }
+  if (!options.quiet) {
+    for (const std::string& note : plan->summary().notes)
+      console.note(note);
+    listeners.add(std::make_unique<FailurePrinter>(console));
+    if (console.live()) listeners.add(std::make_unique<Progress>(console.err()));
+  }
+
+  const auto report = pipeline::run_batch(*plan, listeners, interrupt.requested(), clock);
+  if (!report) return console.fail(report.error());
+  for (const std::string& warning : report->warnings)
+    console.warn(warning);
+  if (options.json && options.events != "-")
+    console.out() << pipeline::to_json(plan->summary(), *report);
+  if (!options.quiet) print_report(console, plan->summary(), *report);
+  if (report->interrupted) return Exit::interrupted;
+  return report->failed > 0 ? Exit::some_failed : Exit::done;
+}
+
+}  // namespace
+
+Action add_batch(CLI::App& program) {
+  auto options = std::make_shared<BatchOptions>();
+  CLI::App* command = program.add_subcommand("batch", "Make every device of a manifest");
+  command->footer(std::string(help::kBatch));
+  command
+      ->add_option("MANIFEST", options->request.manifest,
+                   "What to make: a JSON document (docs/manifest.md)")
+      ->required();
+  command->add_flag("--dry-run", options->dry_run,
+                    "Check everything and print the plan; write nothing");
+  command->add_flag("--json", options->json,
+                    "Print the plan or the report as JSON on standard output");
+  command
+      ->add_option("--jobs", options->request.jobs,
+                   "Threads to use (default: all that this process may use)")
+      ->check(CLI::Range(1, 1024));
+  command
+      ->add_option("--limit", options->request.limit, "Make at most this many devices in this run")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--output", options->request.overrides.output_directory,
+                      "Output directory instead of the manifest's");
+  command->add_option("--format", options->request.overrides.format,
+                      "'image' (one file a device) or 'overlay' (one store for all)");
+  command->add_option("--image", options->request.overrides.image,
+                      "Base image instead of the manifest's");
+  command->add_option("--devices", options->request.overrides.devices,
+                      "Device list instead of the manifest's");
+  command->add_option("--events", options->events,
+                      "Append one JSON line per event to this file ('-': standard output)");
+  command->add_flag("--quiet", options->quiet, "Only warnings and errors");
+  return [options](Console& console) { return run_batch_command(*options, console); };
+}
+
+}  // namespace imprint::cli

@@ -1,0 +1,75 @@
+#include "imprint/cli/cli.hpp"
+
+#include <exception>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "command.hpp"
+#include "console.hpp"
+#include "help.hpp"
+#include "imprint/base/version.hpp"
+#include "imprint/crypto/secret.hpp"
+
+namespace imprint::cli {
+
+namespace {
+
+/// CLI11 ends parsing by an exception, for --help as for a mistake; both become text and an exit
+/// status here.
+int report_parse_end(const CLI::App& program, const CLI::ParseError& end, Console& console) {
+  if (end.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+    program.exit(end, console.out(), console.err());
+    return static_cast<int>(Exit::done);
+  }
+  const CLI::App* command = &program;
+  while (!command->get_subcommands().empty())
+    command = command->get_subcommands().front();
+  console.err() << fmt::format("imprint: error: {} (see 'imprint {}--help')\n", end.what(),
+                               command == &program ? std::string() : command->get_name() + " ");
+  return static_cast<int>(Exit::bad_input);
+}
+
+}  // namespace
+
+int run(std::span<const std::string> args, std::ostream& out, std::ostream& err) {
+  Console console(out, err);
+  if (crypto::harden_process() == crypto::Hardening::no_secure_heap) {
+    console.warn("no locked memory for private keys: they could reach swap (see ulimit -l)");
+  }
+
+  CLI::App program("Gives every device of a Mender fleet its own identity before its first boot.",
+                   "imprint");
+  program.set_version_flag("--version", fmt::format("imprint {} ({})", kVersion, kRevision));
+  program.footer(std::string(help::kImprint));
+  program.require_subcommand(1);
+  program.get_formatter()->column_width(30);
+
+  struct Entry {
+    CLI::App* command;
+    Action action;
+  };
+
+  std::vector<Entry> entries;
+  for (auto* add : {add_batch, add_inject, add_materialize, add_verify, add_ca}) {
+    Action action = add(program);
+    entries.push_back(
+        {program.get_subcommands([](const CLI::App*) { return true; }).back(), std::move(action)});
+  }
+
+  std::vector<std::string> reversed(args.rbegin(), args.rend());  // as CLI11 wants a vector
+  try {
+    program.parse(reversed);
+    for (const Entry& entry : entries) {
+      if (entry.command->parsed()) return static_cast<int>(entry.action(console));
+    }
+  } catch (const CLI::ParseError& end) {
+    return report_parse_end(program, end, console);
+  } catch (const std::exception& error) {
+    return static_cast<int>(console.fail(Error(Code::internal, error.what())));
+  }
+  return static_cast<int>(Exit::failed);
+}
+
+}  // namespace imprint::cli

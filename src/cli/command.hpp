@@ -1,0 +1,24 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "console.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace imprint::cli {
+
+/// Adds a command to the program and returns what runs it once the arguments are parsed. One file
+/// per command.
+using Action = std::function<Exit(Console&)>;
+
+Action add_batch(CLI::App& program);
+Action add_inject(CLI::App& program);
+Action add_materialize(CLI::App& program);
+Action add_verify(CLI::App& program);
+Action add_ca(CLI::App& program);
+
+}  // namespace imprint::cli

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string_view>
+
+#include "imprint/base/clock.hpp"
+#include "imprint/base/result.hpp"
+
+namespace imprint::cli {
+
+/// `2030-01-31` (its first second, UTC) or `2030-01-31T12:00:00Z`.
+[[nodiscard]] Result<TimePoint> parse_date(std::string_view text);
+
+}  // namespace imprint::cli

@@ -1,0 +1,105 @@
+#include "imprint/pipeline/inject.hpp"
+
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "command.hpp"
+#include "help.hpp"
+
+namespace imprint::cli {
+
+namespace {
+
+struct InjectOptions {
+  pipeline::InjectRequest request;
+  std::vector<std::string> settings;
+  bool json = false;
+};
+
+Result<std::pair<std::string, std::string>> parse_setting(std::string_view text) {
+  const std::size_t equals = text.find('=');
+  if (equals == 0 || equals == std::string_view::npos) {
+    return fail(Code::invalid_input, fmt::format("--set '{}': write name=value", text));
+  }
+  return std::pair(std::string(text.substr(0, equals)), std::string(text.substr(equals + 1)));
+}
+
+std::string report_json(const pipeline::InjectReport& report) {
+  const nlohmann::ordered_json record = {
+      {"version", 1},
+      {"image", report.image.string()},
+      {"id", report.id},
+      {"subject", report.subject},
+      {"serial", report.serial_hex},
+      {"certificate_sha256", report.certificate_sha256},
+      {"minted", report.minted},
+      {"replaced", report.replaced},
+      {"bytes_written", report.bytes_written},
+      {"notes", report.notes},
+      {"warnings", report.warnings},
+  };
+  return record.dump(2) + "\n";
+}
+
+Exit run_inject_command(InjectOptions& options, Console& console) {
+  for (const std::string& text : options.settings) {
+    auto setting = parse_setting(text);
+    if (!setting) return console.fail(setting.error());
+    options.request.variables.push_back(std::move(*setting));
+  }
+  const Clock& clock = system_clock();
+  const auto report = pipeline::inject(options.request, clock);
+  if (!report) return console.fail(report.error());
+  for (const std::string& warning : report->warnings)
+    console.warn(warning);
+  for (const std::string& note : report->notes)
+    console.note(note);
+  if (options.json) {
+    console.out() << report_json(*report);
+  } else {
+    console.note(fmt::format("{}: '{}' {} ({}, serial {})", report->image.string(), report->id,
+                             report->replaced ? "replaced" : "written", report->subject,
+                             report->serial_hex));
+  }
+  return Exit::done;
+}
+
+}  // namespace
+
+Action add_inject(CLI::App& program) {
+  auto options = std::make_shared<InjectOptions>();
+  pipeline::InjectRequest& request = options->request;
+  CLI::App* command =
+      program.add_subcommand("inject", "Give one image an identity, in place or into a copy");
+  command->footer(std::string(help::kInject));
+  command->add_option("IMAGE", request.image, "Disk image")->required();
+  command->add_option("--id", request.id, "The device's id")->required();
+  CLI::Option* ca = command->add_option("--ca", request.ca_directory,
+                                        "CA folder to mint with (ca-cert.pem, ca-private.key)");
+  command
+      ->add_option("--ca-passphrase", request.ca_passphrase,
+                   "Where the CA key's passphrase is: env:NAME, file:PATH, fd:N, prompt")
+      ->needs(ca);
+  CLI::Option* certificate = command->add_option(
+      "--cert", request.certificate, "Certificate to write instead of minting one (PEM)");
+  CLI::Option* key =
+      command->add_option("--key", request.key, "Its private key (PEM, unencrypted)");
+  certificate->needs(key)->excludes(ca);
+  key->needs(certificate)->excludes(ca);
+  command->add_option("--manifest", request.manifest,
+                      "Take identity, files and configuration from this manifest");
+  command->add_option("--set", options->settings,
+                      "Variable of the manifest's templates: name=value (repeat as needed)");
+  command->add_option("--output", request.output,
+                      "Write a new image here instead of changing IMAGE");
+  command->add_option("--ledger", request.ledger,
+                      "Ledger to record in (default: ledger.db beside the CA certificate)");
+  command->add_flag("--force", request.force, "Replace an identity that is there already");
+  command->add_flag("--json", options->json, "Print what was done as JSON on standard output");
+  return [options](Console& console) { return run_inject_command(*options, console); };
+}
+
+}  // namespace imprint::cli

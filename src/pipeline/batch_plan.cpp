@@ -1,0 +1,225 @@
+// Every check that comes before the first byte is written, cheap ones first: a mistake in a
+// manifest is told in milliseconds, and whatever passes here fails later only for reasons that lie
+// outside (a full disk, a pulled plug).
+
+#include "batch_plan.hpp"
+
+#include <algorithm>
+#include <sched.h>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "check_conf.hpp"
+#include "imprint/base/text.hpp"
+#include "imprint/image/clone.hpp"
+#include "imprint/ledger/ledger.hpp"
+#include "output_directory.hpp"
+#include "overlay_image.hpp"
+#include "profile_spec.hpp"
+#include "recipe.hpp"
+
+namespace imprint::pipeline {
+
+namespace {
+
+/// Threads this process may run on: its affinity mask, which cgroups' cpusets and taskset set.
+unsigned usable_cpus() {
+  cpu_set_t cpus;
+  if (::sched_getaffinity(0, sizeof cpus, &cpus) != 0)
+    return std::max(1U, std::thread::hardware_concurrency());
+  return static_cast<unsigned>(std::max(1, CPU_COUNT(&cpus)));
+}
+
+/// Sizes of the first device's files: most others need as many blocks.
+Result<NominalSizes> nominal_sizes(const BatchPlan::Impl& plan) {
+  std::vector<std::string> slots(plan.device_plan.slots.size());
+  for (std::size_t i = 0; i < slots.size(); ++i)
+    IMPRINT_TRY(plan.device_plan.slots[i].expand(plan.devices, 0, slots[i]));
+  const std::vector<std::string_view> views(slots.begin(), slots.end());
+  const crypto::Profile::PemSizes pem = plan.profile->max_pem_sizes(views);
+  NominalSizes sizes{
+      .key_bytes = pem.key_bytes, .certificate_bytes = pem.certificate_bytes, .text_bytes = {}};
+  for (const auto& text : plan.device_plan.texts) {
+    std::string content;
+    IMPRINT_TRY(text.content.expand(plan.devices, 0, content));
+    sizes.text_bytes.push_back(content.size());
+  }
+  return sizes;
+}
+
+Result<> plan_identity(BatchPlan::Impl& plan, const Clock& clock) {
+  const manifest::AuthorityPaths& paths = plan.manifest.authority;
+  authority::AuthorityFiles files{
+      .certificate = paths.certificate, .key = paths.key, .passphrase = std::nullopt};
+  if (!paths.passphrase_source.empty()) {
+    files.passphrase = IMPRINT_TRY(
+        authority::parse_passphrase_source(paths.passphrase_source)
+            .context(fmt::format("{}: /authority/passphrase", plan.manifest.path.string())));
+  }
+  plan.authority = IMPRINT_TRY(authority::Authority::open(files, clock.now()));
+  const auto validity = IMPRINT_TRY(
+      authority::leaf_validity(*plan.authority, clock.now(), plan.manifest.identity.days)
+          .context(fmt::format("{}: /identity/days", plan.manifest.path.string())));
+  plan.profile =
+      IMPRINT_TRY(crypto::Profile::compile(
+                      profile_spec(plan.manifest.identity, validity.not_before, validity.not_after),
+                      plan.authority->certificate(), plan.authority->signer().algorithm())
+                      .context(fmt::format("{}: /identity", plan.manifest.path.string())));
+  for (const std::string& warning : plan.authority->warnings())
+    plan.summary.warnings.push_back(warning);
+  plan.summary.authority = plan.authority->certificate().subject_text();
+  plan.summary.not_before = to_rfc3339(validity.not_before);
+  plan.summary.not_after = to_rfc3339(validity.not_after);
+  plan.summary.key = crypto::name(plan.manifest.identity.key);
+  if (validity.cut)
+    plan.summary.notes.push_back("device certificates end with their CA, up to a day early");
+  return {};
+}
+
+Result<> plan_golden(BatchPlan::Impl& plan) {
+  const NominalSizes sizes = IMPRINT_TRY(nominal_sizes(plan));
+  golden::Recipe recipe = IMPRINT_TRY(make_recipe(plan.manifest, sizes, true));
+  plan.device_files = recipe.device_files;
+  plan.golden.emplace(
+      IMPRINT_TRY(golden::Golden::build(*plan.base, plan.layout, std::move(recipe))));
+  plan.base_digest = IMPRINT_TRY(golden::content_digest(*plan.base));
+
+  crypto::Sha256 hasher;
+  hasher.update(plan.base_digest);
+  hasher.update(plan.golden->patch().digest());
+  plan.golden_digest = hasher.finish();
+
+  // The configuration is judged as the client will see it: main and fallback file together, in
+  // every rootfs.
+  const image::Canvas golden_image =
+      IMPRINT_TRY(overlaid(*plan.base, plan.golden->patch(), golden::Overlay()));
+  auto mounted = IMPRINT_TRY(MountedImage::open(golden_image, plan.layout));
+  IMPRINT_TRY(check_configuration(mounted, plan.manifest.identity, plan.summary.warnings)
+                  .context(quoted(plan.manifest.image.string())));
+
+  for (const auto& file : plan.golden->placed_files()) {
+    plan.summary.placed_files.push_back(
+        fmt::format("{} (partition {})", file.path, file.partition));
+  }
+  for (const std::string& note : plan.golden->notes())
+    plan.summary.notes.push_back(note);
+  plan.summary.image_digest = to_hex(plan.base_digest);
+  plan.summary.golden_digest = to_hex(plan.golden_digest);
+  return {};
+}
+
+Result<std::uint64_t> allocated_bytes(const image::FileImage& image) {
+  std::uint64_t sum = 0;
+  for (const image::DataRange& range : IMPRINT_TRY(image::data_ranges(image.file())))
+    sum += range.length_bytes;
+  return sum;
+}
+
+/// Devices of the plan that earlier runs have made.
+Result<std::uint64_t> count_placed(const BatchPlan::Impl& plan, const fs::path& ledger_path) {
+  std::uint64_t placed = 0;
+  const auto ledger = IMPRINT_TRY(ledger::Ledger::open_read_only(ledger_path));
+  IMPRINT_TRY(ledger.for_each_latest([&](const ledger::DeviceRow& row) {
+    if (row.state == ledger::State::placed && plan.devices.find(row.device_id)) ++placed;
+  }));
+  return placed;
+}
+
+/// Room for everything that is still to be made, said before starting. Generous by a little: a
+/// batch must not find out at its last device.
+Result<> plan_room(BatchPlan::Impl& plan) {
+  constexpr std::uint64_t kLedgerBytesPerDevice = 700;
+  constexpr std::uint64_t kOverlayBytesPerDevice = 4096;
+  constexpr std::uint64_t kFileOverhead = 16384;  // inode, bmap, metadata of a clone
+  const manifest::OutputSpec& output = plan.manifest.output;
+  IMPRINT_TRY(check_writable(output.directory));
+
+  std::uint64_t placed = 0;
+  const fs::path ledger_path = output.directory / "ledger.db";
+  std::error_code ignored;
+  if (fs::exists(ledger_path, ignored)) placed = IMPRINT_TRY(count_placed(plan, ledger_path));
+  std::uint64_t to_make = plan.devices.size() - placed;
+  if (plan.limit) to_make = std::min(to_make, *plan.limit);
+
+  std::uint64_t per_device = kLedgerBytesPerDevice;
+  std::uint64_t once = 0;
+  if (output.format == manifest::OutputFormat::overlay) {
+    per_device += kOverlayBytesPerDevice;
+  } else {
+    plan.summary.reflink = IMPRINT_TRY(image::can_reflink(plan.base->file(), output.directory));
+    const std::uint64_t golden =
+        IMPRINT_TRY(allocated_bytes(*plan.base)) + plan.golden->patch().total_bytes();
+    per_device += kFileOverhead + (plan.summary.reflink ? 2 * kOverlayBytesPerDevice : golden);
+    const fs::path golden_file =
+        output.directory / ".imprint" / golden_image_name(plan.summary.golden_digest);
+    if (!fs::exists(golden_file, ignored)) once = golden;
+  }
+  plan.summary.bytes_needed = once + to_make * per_device;
+  plan.summary.bytes_free = IMPRINT_TRY(free_space_bytes(output.directory));
+  if (plan.summary.bytes_needed > plan.summary.bytes_free) {
+    constexpr double kMebibyte = 1024.0 * 1024.0;
+    return fail(Code::no_space,
+                fmt::format("output directory {}: {} devices need {:.1f} MiB and {:.1f} MiB are "
+                            "free: make room, use --format overlay, or --limit",
+                            quoted(output.directory.string()), to_make,
+                            static_cast<double>(plan.summary.bytes_needed) / kMebibyte,
+                            static_cast<double>(plan.summary.bytes_free) / kMebibyte));
+  }
+  return {};
+}
+
+Result<std::unique_ptr<BatchPlan::Impl>> make_plan(const BatchRequest& request,
+                                                   const Clock& clock) {
+  manifest::Manifest checked =
+      IMPRINT_TRY(manifest::load_manifest(request.manifest, request.overrides));
+  manifest::DeviceTable table = IMPRINT_TRY(manifest::load_devices(checked));
+  auto plan = std::make_unique<BatchPlan::Impl>(std::move(checked), std::move(table));
+  plan->jobs = request.jobs == 0 ? usable_cpus() : request.jobs;
+  plan->limit = request.limit;
+  plan->manifest_digest = crypto::sha256(IMPRINT_TRY(read_file(plan->manifest.path)));
+  plan->device_plan = IMPRINT_TRY(manifest::plan_devices(plan->manifest, plan->devices));
+
+  PlanSummary& summary = plan->summary;
+  summary.manifest = plan->manifest.path.string();
+  summary.image = plan->manifest.image.string();
+  summary.output_directory = plan->manifest.output.directory.string();
+  summary.format = manifest::word(plan->manifest.output.format);
+  summary.devices = plan->devices.size();
+
+  IMPRINT_TRY(plan_identity(*plan, clock));
+  plan->base = IMPRINT_TRY(image::FileImage::open(plan->manifest.image));
+  plan->layout = IMPRINT_TRY(image::find_layout(*plan->base));
+  IMPRINT_TRY(plan_golden(*plan));
+  IMPRINT_TRY(plan_room(*plan));
+  return plan;
+}
+
+}  // namespace
+
+golden::StoreHeader BatchPlan::Impl::store_header() const {
+  return {
+      .base_path = fs::absolute(manifest.image).lexically_normal().string(),
+      .base_size_bytes = base->size_bytes(),
+      .base_digest = base_digest,
+      .golden_digest = golden_digest,
+      .golden_patch = golden->patch(),
+      .bmap = manifest.output.bmap,
+  };
+}
+
+BatchPlan::BatchPlan(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+BatchPlan::BatchPlan(BatchPlan&&) noexcept = default;
+BatchPlan& BatchPlan::operator=(BatchPlan&&) noexcept = default;
+BatchPlan::~BatchPlan() = default;
+
+Result<BatchPlan> BatchPlan::make(const BatchRequest& request, const Clock& clock) {
+  return BatchPlan(IMPRINT_TRY(make_plan(request, clock)));
+}
+
+const PlanSummary& BatchPlan::summary() const noexcept {
+  return impl_->summary;
+}
+
+}  // namespace imprint::pipeline

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "imprint/authority/authority.hpp"
+#include "imprint/crypto/mint.hpp"
+#include "imprint/golden/golden.hpp"
+#include "imprint/golden/store.hpp"
+#include "imprint/image/partition.hpp"
+#include "imprint/image/reader.hpp"
+#include "imprint/manifest/plan.hpp"
+#include "imprint/pipeline/batch.hpp"
+
+namespace imprint::pipeline {
+
+/// The parts of a plan, in the order in which they are made and checked.
+struct BatchPlan::Impl {
+  Impl(manifest::Manifest checked_manifest, manifest::DeviceTable table)
+      : manifest(std::move(checked_manifest)),
+        devices(std::move(table)) {}
+
+  manifest::Manifest manifest;
+  crypto::Sha256Digest manifest_digest{};
+  manifest::DeviceTable devices;
+  manifest::DevicePlan device_plan;
+
+  std::optional<authority::Authority> authority;
+  std::shared_ptr<const crypto::Profile> profile;
+
+  std::optional<image::FileImage> base;
+  image::Layout layout;
+  crypto::Sha256Digest base_digest{};
+
+  std::vector<golden::DeviceFile> device_files;
+  std::optional<golden::Golden> golden;
+  crypto::Sha256Digest golden_digest{};
+
+  unsigned jobs = 1;
+  std::optional<std::uint64_t> limit;
+  PlanSummary summary;
+
+  [[nodiscard]] golden::StoreHeader store_header() const;
+};
+
+}  // namespace imprint::pipeline

@@ -1,0 +1,25 @@
+#include "carried_certificate.hpp"
+
+#include "imprint/crypto/certificate.hpp"
+#include "mounted_image.hpp"
+
+namespace imprint::pipeline {
+
+bool carries_certificate(const image::ImageReader& image, const image::Layout& layout,
+                         std::span<const golden::DeviceFile> device_files,
+                         const crypto::Sha256Digest& certificate) {
+  auto mounted = MountedImage::open(image, layout);
+  if (!mounted) return false;
+  for (MountedImage::Root& root : mounted->roots()) {
+    const auto certificate_pem = root.tree.read_file(device_files[kCertificateFile].path);
+    const auto key_pem = root.tree.read_file(device_files[kKeyFile].path);
+    if (!certificate_pem || !key_pem) return false;
+    const auto found = crypto::Certificate::parse(*certificate_pem);
+    if (!found || found->fingerprint() != certificate) return false;
+    const auto key = crypto::PrivateKey::from_pem(*key_pem);
+    if (!key || !crypto::belongs_together(*key, *found)) return false;
+  }
+  return true;
+}
+
+}  // namespace imprint::pipeline

@@ -1,0 +1,68 @@
+#include "check_conf.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "imprint/base/text.hpp"
+#include "imprint/mender/conf.hpp"
+#include "imprint/mender/paths.hpp"
+
+namespace imprint::pipeline {
+
+namespace {
+
+void add_once(std::vector<std::string>& list, std::string text) {
+  if (std::find(list.begin(), list.end(), text) == list.end()) list.push_back(std::move(text));
+}
+
+/// Without a rootfs in the image only the fallback file can be judged: the main file is wherever
+/// the rootfs comes from.
+Result<> check_root(MountedImage::Root& root, const manifest::IdentitySpec& identity,
+                    std::vector<std::string>& warnings) {
+  const bool has_rootfs = root.has_rootfs;
+  const auto main =
+      has_rootfs ? IMPRINT_TRY(read_text(root.tree, mender::kMainConf)) : std::nullopt;
+  const auto fallback = IMPRINT_TRY(read_text(root.tree, mender::kFallbackConf));
+  const mender::ConfFindings findings = mender::check_conf(main, fallback);
+  if (!findings.errors.empty())
+    return fail(Code::invalid_input, fmt::format("{}: {}", root.name, findings.errors.front()));
+  for (const std::string& warning : findings.warnings)
+    add_once(warnings, warning);
+
+  const mender::EffectiveConf effective = IMPRINT_TRY(mender::effective_conf(main, fallback));
+  const auto expect = [&](std::string_view setting, const std::optional<std::string>& found,
+                          const std::string& wanted) -> Result<> {
+    if (found == wanted) return {};
+    return fail(Code::invalid_input,
+                fmt::format("{}: {} would be {} instead of {}: another file of the image overrides "
+                            "it; set mender_conf.target to 'both'",
+                            root.name, setting, found ? quoted(*found) : "unset", quoted(wanted)));
+  };
+  IMPRINT_TRY(
+      expect("HttpsClient.Certificate", effective.certificate(), identity.certificate_path));
+  IMPRINT_TRY(expect("HttpsClient.Key", effective.key(), identity.key_path));
+  return expect("Security.AuthPrivateKey", effective.auth_private_key(), identity.key_path);
+}
+
+}  // namespace
+
+Result<> check_configuration(MountedImage& mounted, const manifest::IdentitySpec& identity,
+                             std::vector<std::string>& warnings) {
+  for (std::size_t i = 0; i < mounted.roots().size(); ++i) {
+    MountedImage::Root& root = mounted.roots()[i];
+    // A second rootfs without a configuration gets one with its first update, not from us.
+    if (i > 0 && !IMPRINT_TRY(root.tree.exists(mender::kMainConf))) continue;
+    IMPRINT_TRY(check_root(root, identity, warnings));
+  }
+  return {};
+}
+
+Result<std::optional<std::string>> read_text(image::DeviceTree& tree, std::string_view path) {
+  auto content = tree.read_file(path);
+  if (content) return std::optional<std::string>(std::string(text_of(*content)));
+  if (content.error().code == Code::not_found) return std::optional<std::string>();
+  return fail(std::move(content).error());
+}
+
+}  // namespace imprint::pipeline

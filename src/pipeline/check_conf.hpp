@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "imprint/base/result.hpp"
+#include "imprint/manifest/manifest.hpp"
+#include "mounted_image.hpp"
+
+namespace imprint::pipeline {
+
+/// Judges the configuration as the client will see it, main and fallback file together, in every
+/// rootfs: it must be accepted, and its HttpsClient and Security must name the identity's files.
+/// Adds what a person should know to `warnings`, each once.
+Result<> check_configuration(MountedImage& mounted, const manifest::IdentitySpec& identity,
+                             std::vector<std::string>& warnings);
+
+/// Text of a file, or none when there is no such file.
+[[nodiscard]] Result<std::optional<std::string>> read_text(image::DeviceTree& tree,
+                                                           std::string_view path);
+
+}  // namespace imprint::pipeline

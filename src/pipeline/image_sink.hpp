@@ -1,0 +1,55 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "imprint/golden/golden.hpp"
+#include "imprint/image/bmap.hpp"
+#include "sink.hpp"
+
+namespace imprint::pipeline {
+
+/// What the image sink needs of a plan. The referenced objects outlive the sink.
+struct ImageSinkPlan {
+  fs::path directory;
+  fs::path golden_file;
+  const golden::Golden& golden;
+  const image::Layout& layout;
+  std::span<const golden::DeviceFile> device_files;
+  bool reflink = false;
+  bool bmap = false;
+};
+
+/// One image file per device: clone of the golden image, overlay, sync, check by another path,
+/// block map, rename.
+class ImageSink final : public Sink {
+ public:
+  static Result<std::unique_ptr<ImageSink>> open(ImageSinkPlan plan);
+
+  Result<> place(Device& device) override;
+  Result<> publish(std::span<Device*> devices) override;
+  Result<bool> carries(std::string_view id, std::string_view name,
+                       const crypto::Sha256Digest& certificate) override;
+
+ private:
+  ImageSink(ImageSinkPlan plan, image::FileImage golden_image)
+      : plan_(std::move(plan)),
+        golden_image_(std::move(golden_image)) {}
+
+  Result<> write_bmap(Device& device, std::span<const ByteView> contents);
+  /// Devices whose overlay has other ranges (a variant) need a template of their own: made once,
+  /// kept.
+  Result<std::shared_ptr<const image::BmapTemplate>> bmap_template(
+      std::span<const ByteView> contents);
+
+  ImageSinkPlan plan_;
+  image::FileImage golden_image_;
+  std::mutex bmap_mutex_;
+  std::map<std::vector<std::pair<std::uint64_t, std::uint64_t>>,
+           std::shared_ptr<const image::BmapTemplate>>
+      bmap_templates_;
+};
+
+}  // namespace imprint::pipeline

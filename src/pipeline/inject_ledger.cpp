@@ -1,0 +1,121 @@
+#include "inject_ledger.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "imprint/base/version.hpp"
+
+namespace imprint::pipeline {
+
+namespace {
+
+std::optional<fs::path> ledger_path(const InjectRequest& request,
+                                    const manifest::Manifest& manifest) {
+  if (request.ledger) return request.ledger;
+  if (request.certificate) return std::nullopt;
+  return manifest.authority.certificate.parent_path() / "ledger.db";
+}
+
+}  // namespace
+
+Result<InjectLedger> InjectLedger::record(const InjectRequest& request,
+                                          const manifest::Manifest& manifest,
+                                          const std::optional<authority::Authority>& authority,
+                                          const crypto::Certificate& certificate,
+                                          const Clock& clock) {
+  InjectLedger entry;
+  const auto path = ledger_path(request, manifest);
+  if (!path) return entry;
+  entry.path_ = fs::absolute(*path);
+  entry.image_ = fs::absolute(request.output.value_or(request.image)).string();
+  entry.ledger_ = IMPRINT_TRY(ledger::Ledger::open(*path));
+
+  const crypto::Sha256Digest issuer =
+      authority ? authority->certificate().fingerprint() : crypto::Sha256Digest{};
+  entry.run_ = IMPRINT_TRY(
+      entry.ledger_->begin_run({.tool_version = kVersion,
+                                .command = "inject",
+                                .manifest_sha256 = {},
+                                .authority_sha256 = authority ? ByteView(issuer) : ByteView(),
+                                .at = clock.now()}));
+  const std::string subject = certificate.subject_text();
+  const Bytes serial = certificate.serial();
+  const crypto::Sha256Digest fingerprint = certificate.fingerprint();
+  const crypto::Sha256Digest public_key = crypto::sha256(certificate.public_key_der());
+  const auto kind = certificate.key_kind();
+  const ledger::Issued issued{.device_id = request.id,
+                              .subject = subject,
+                              .serial = serial,
+                              .certificate_sha256 = fingerprint,
+                              .public_key_sha256 = public_key,
+                              .not_before = certificate.not_before(),
+                              .not_after = certificate.not_after(),
+                              .key_kind = kind ? crypto::name(*kind) : "other",
+                              .at = clock.now()};
+  entry.row_ = IMPRINT_TRY(entry.ledger_->record_issued(entry.run_, std::span(&issued, 1)));
+  return entry;
+}
+
+std::string InjectLedger::note() const {
+  if (!ledger_) return {};
+  return nlohmann::ordered_json{
+      {"ledger", path_.string()}, {"certificate_row", row_}, {"image", image_}}
+      .dump();
+}
+
+Result<> InjectLedger::conclude(ledger::State state, std::string_view reason, int exit_status,
+                                const Clock& clock) {
+  if (!ledger_) return {};
+  const ledger::Outcome outcome{
+      .certificate_row = row_,
+      .state = state,
+      .file = state == ledger::State::placed ? std::string_view(image_) : std::string_view(),
+      .digest = {},
+      .reason = reason,
+      .at = clock.now()};
+  IMPRINT_TRY(ledger_->record_outcomes(std::span(&outcome, 1)));
+  return ledger_->end_run(run_, exit_status, clock.now());
+}
+
+Result<> InjectLedger::failed(std::string_view reason, const Clock& clock) {
+  return conclude(ledger::State::failed, reason, 1, clock);
+}
+
+Result<> InjectLedger::placed(const std::optional<crypto::Certificate>& replaced,
+                              const Clock& clock) {
+  if (!ledger_) return {};
+  if (replaced) {
+    const auto old = IMPRINT_TRY(ledger_->find_serial(replaced->serial()));
+    if (old && old->certificate_row != row_) {
+      const ledger::Outcome outcome{.certificate_row = old->certificate_row,
+                                    .state = ledger::State::superseded,
+                                    .file = {},
+                                    .digest = {},
+                                    .reason = "replaced in its image by inject --force",
+                                    .at = clock.now()};
+      IMPRINT_TRY(ledger_->record_outcomes(std::span(&outcome, 1)));
+    }
+  }
+  return conclude(ledger::State::placed, {}, 0, clock);
+}
+
+Result<> InjectLedger::settle(std::string_view note, bool placed, const Clock& clock) {
+  if (note.empty()) return {};
+  const auto record = nlohmann::json::parse(note, nullptr, false);
+  if (!record.is_object() || !record.contains("ledger") || !record["ledger"].is_string() ||
+      !record.contains("certificate_row") || !record["certificate_row"].is_number_integer() ||
+      !record.contains("image") || !record["image"].is_string()) {
+    return fail(Code::corrupt, "the redo journal's note is damaged");
+  }
+  auto ledger = IMPRINT_TRY(ledger::Ledger::open(fs::path(record["ledger"].get<std::string>())));
+  const auto image = record["image"].get<std::string>();
+  const ledger::Outcome outcome{
+      .certificate_row = record["certificate_row"].get<std::int64_t>(),
+      .state = placed ? ledger::State::placed : ledger::State::superseded,
+      .file = placed ? std::string_view(image) : std::string_view(),
+      .digest = {},
+      .reason = placed ? std::string_view() : "its inject was interrupted and undone",
+      .at = clock.now()};
+  return ledger.record_outcomes(std::span(&outcome, 1));
+}
+
+}  // namespace imprint::pipeline
