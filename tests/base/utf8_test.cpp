@@ -98,8 +98,9 @@ TEST(Utf8, ForbiddenCharactersAreNamed) {
 }
 
 TEST(Utf8, NeighboursOfForbiddenCharactersAreAllowed) {
-  for (const char32_t c : {0x20, 0x7e, 0xa0, 0x061b, 0x200d, 0x2027, 0x202f, 0x2065, 0x206a, 0xfdcf,
-                           0xfdf0, 0xfffd, 0x1f642}) {
+  constexpr char32_t kAllowed[] = {0x20,   0x7e,   0xa0,   0x061b, 0x200d, 0x2027, 0x202f,
+                                   0x2065, 0x206a, 0xfdcf, 0xfdf0, 0xfffd, 0x1f642};
+  for (const char32_t c : kAllowed) {
     EXPECT_EQ(forbidden_character(encoded(c)), std::nullopt) << std::hex << unsigned(c);
   }
 }

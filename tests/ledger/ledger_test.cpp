@@ -255,7 +255,7 @@ TEST_F(LedgerTest, RepetitionIsFoundHoweverLongAgo) {
     ASSERT_THAT(ledger_.record_issued(run_, issued), IsOk());
   }
   const auto expect_all_found = [this] {
-    for (const std::uint64_t number : {0, 1, 65'535, 65'999, 66'000, 71'999}) {
+    for (const std::uint64_t number : {0U, 1U, 65'535U, 65'999U, 66'000U, 71'999U}) {
       SCOPED_TRACE(number);
       const Made earlier(number);
       Made twin(1'000'000 + number);
