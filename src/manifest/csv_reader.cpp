@@ -100,8 +100,8 @@ class CsvReader {
       has_header_ = true;
       check_header();
     } else if (fields_ != builder_.column_count()) {
-      note(builder_.fail_here(fmt::format("{} fields, but the header has {} columns", fields_,
-                                          builder_.column_count())));
+      note(builder_.fail_here(fmt::format("{} field{}, but the header has {} columns", fields_,
+                                          fields_ == 1 ? "" : "s", builder_.column_count())));
     } else {
       note(builder_.end_row());
     }

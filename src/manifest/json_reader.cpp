@@ -46,8 +46,7 @@ class DeviceEvents {
 
   bool start_object(std::size_t /*size*/) {
     if (in_object_) return unsuitable("an object");
-    if (root_ == Root::array && !in_array_)
-      return stop(Code::invalid_input, "an array of devices is expected");
+    if (root_ == Root::array && !in_array_) return no_array();
     in_object_ = true;
     builder_.begin_row(row_);
     return true;
@@ -76,7 +75,7 @@ class DeviceEvents {
   bool parse_error(std::size_t position, const std::string& /*token*/,
                    const nlohmann::detail::exception& reason) {
     error_position = position;
-    return stop(Code::invalid_input, "not valid JSON: " + json_reason(reason.what()));
+    return keep(fail(Code::invalid_input, "not valid JSON: " + json_reason(reason.what())));
   }
 
   std::optional<Error> error;
@@ -89,8 +88,7 @@ class DeviceEvents {
   }
 
   bool not_a_device() {
-    if (root_ == Root::array && !in_array_)
-      return stop(Code::invalid_input, "an array of devices is expected");
+    if (root_ == Root::array && !in_array_) return no_array();
     builder_.begin_row(row_);
     return keep(builder_.fail_here("a device is an object: {\"id\": \"...\"}"));
   }
@@ -106,9 +104,9 @@ class DeviceEvents {
     return false;
   }
 
-  bool stop(Code code, std::string reason) {
-    error.emplace(code, std::move(reason));
-    return false;
+  bool no_array() {
+    const std::string name = printable(builder_.source().native());
+    return keep(fail(Code::invalid_input, name + ": an array of devices is expected"));
   }
 
   TableBuilder& builder_;

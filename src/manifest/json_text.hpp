@@ -19,8 +19,8 @@ namespace imprint::manifest {
 /// A reference token for a JSON pointer: `/` and `~` escaped (RFC 6901).
 [[nodiscard]] std::string pointer_token(std::string_view key);
 
-/// A whole manifest as JSON. Refuses what a person cannot have meant: a key twice in one object, nesting
-/// beyond 64 levels. Keys keep their order. Errors begin with `line L, column C: `.
+/// A whole manifest as JSON. Refuses what a person cannot have meant: a key twice in one object,
+/// nesting beyond 64 levels. Keys keep their order. Errors begin with `line L, column C: `.
 Result<nlohmann::ordered_json> parse_json(std::string_view text);
 
 }  // namespace imprint::manifest

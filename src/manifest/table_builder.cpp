@@ -42,7 +42,6 @@ Result<> check_characters(std::string_view text) {
 
 Result<> check_column_name(std::string_view name) {
   IMPRINT_TRY(check_characters(name));
-  if (name.empty()) return fail(Code::invalid_input, "a column without a name");
   if (name.front() == ' ' || name.back() == ' ') {
     return fail(Code::invalid_input, fmt::format("column {}: space around the name", quoted(name)));
   }
@@ -95,6 +94,7 @@ TableBuilder::TableBuilder(fs::path source, std::optional<std::string> array_poi
 }
 
 Result<std::size_t> TableBuilder::add_column(std::string_view name) {
+  if (name.empty()) return fail_here(fmt::format("column {} has no name", column_count() + 1));
   const auto valid = check_column_name(name);
   if (!valid) return fail_here(valid.error().what);
   if (column(name)) return fail_here(fmt::format("column {} appears twice", quoted(name)));

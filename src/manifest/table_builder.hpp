@@ -51,6 +51,8 @@ class TableBuilder {
     return storage_->columns;
   }
 
+  [[nodiscard]] const fs::path& source() const noexcept { return storage_->source; }
+
   /// Rows stand on ascending lines.
   void begin_row(std::size_t line);
   /// At most once a column and row.
