@@ -35,7 +35,9 @@ CleanErrorQueue::~CleanErrorQueue() {
 }
 
 BioPtr memory_source(ByteView bytes) {
-  return BioPtr(BIO_new_mem_buf(bytes.data(), static_cast<int>(bytes.size())));
+  // A null pointer, which an empty view may have, is refused.
+  return BioPtr(BIO_new_mem_buf(bytes.empty() ? "" : static_cast<const void*>(bytes.data()),
+                                static_cast<int>(bytes.size())));
 }
 
 ByteView content_of(BIO* memory) noexcept {

@@ -170,11 +170,10 @@ TEST(BelongsTogether, TellsAnotherKey) {
 class CaKinds : public testing::TestWithParam<KeyKind> {};
 
 TEST_P(CaKinds, MakeARootThatStrictVerifiersTake) {
-  const Certificate ca = make_ca(GetParam()).certificate;
+  const Certificate ca = make_ca(GetParam(), test::an_hour_ago()).certificate;
   const TempDir dir;
   const std::string file = dir.write("ca.pem", ca.to_pem());
-  openssl(
-      {"verify", "-x509_strict", "-check_ss_sig", "-attime", "1795176001", "-CAfile", file, file});
+  openssl({"verify", "-x509_strict", "-check_ss_sig", "-CAfile", file, file});
   const std::string shown = openssl({"x509", "-noout", "-text"}, ca.to_pem());
   EXPECT_NE(shown.find("X509v3 Basic Constraints: critical\n                CA:TRUE, pathlen:0"),
             std::string::npos)
@@ -186,10 +185,7 @@ TEST_P(CaKinds, MakeARootThatStrictVerifiersTake) {
   EXPECT_NE(shown.find("X509v3 Authority Key Identifier"), std::string::npos);
   EXPECT_NE(shown.find("Version: 3 (0x2)"), std::string::npos);
   if (imprint::test::has_command("certtool")) {
-    const auto judged =
-        run_command({"certtool", "--attime", "2026-12-01", "--verify-chain", "--infile", file});
-    // certtool judges by the clock of the machine; before the certificate starts that alone may
-    // fail.
+    const auto judged = run_command({"certtool", "--verify-chain", "--infile", file});
     EXPECT_NE(judged.out.find("Output: Verified."), std::string::npos) << judged.out << judged.err;
   }
 }

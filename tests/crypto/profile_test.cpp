@@ -146,7 +146,7 @@ Bytes render(const Profile& profile, const RandomDevice& device, ByteView public
 }
 
 TEST(Profile, GivesWhatTheBuilderGives) {
-  const auto ca = make_ca(KeyKind::ec_p256, kNoExpiry);
+  const auto ca = make_ca(KeyKind::ec_p256);
   const std::array<PrivateKey, 3> keys = {PrivateKey::generate(KeyKind::ec_p256).value(),
                                           PrivateKey::generate(KeyKind::rsa_2048).value(),
                                           PrivateKey::generate(KeyKind::ed25519).value()};
