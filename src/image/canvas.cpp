@@ -1,6 +1,7 @@
 #include "imprint/image/canvas.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -14,6 +15,7 @@ constexpr std::uint64_t kJoinBytes = 16;
 
 /// Adds what differs between `ours` and `theirs` (the same stretch of the image, at `offset`).
 void add_differences(std::uint64_t offset, ByteView ours, ByteView theirs, Patch& patch) {
+  if (std::memcmp(ours.data(), theirs.data(), ours.size()) == 0) return;
   for (std::size_t i = 0; i < ours.size(); ++i) {
     if (ours[i] == theirs[i]) continue;
     const std::uint64_t at = offset + i;
@@ -60,7 +62,7 @@ Result<> Canvas::read(std::uint64_t offset, MutableBytes into) const {
     } else {
       const ByteView rest = ByteView(chunk->second).subspan(offset - chunk_start);
       done = std::min(into.size(), rest.size());
-      std::copy_n(rest.begin(), done, into.begin());
+      std::memcpy(into.data(), rest.data(), done);
     }
     offset += done;
     into = into.subspan(done);
@@ -80,7 +82,7 @@ Result<> Canvas::write(std::uint64_t offset, ByteView bytes) {
       chunk = chunks_.emplace(index, std::move(content)).first;
     }
     const std::size_t done = std::min(bytes.size(), chunk->second.size() - within);
-    std::copy_n(bytes.begin(), done, MutableBytes(chunk->second).subspan(within).begin());
+    std::memcpy(chunk->second.data() + within, bytes.data(), done);
     offset += done;
     bytes = bytes.subspan(done);
   }

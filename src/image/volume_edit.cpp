@@ -151,8 +151,8 @@ class HalfDone {
     IMPRINT_TRY(impl.check(
         ext2fs_bmap2(fs, number, &inode.base(), nullptr, BMAP_ALLOC, logical, nullptr, &physical)));
     const std::size_t length = std::min<std::size_t>(content.size(), block.size());
-    const auto rest = std::copy_n(content.begin(), length, block.begin());
-    std::fill(rest, block.end(), std::byte{0});
+    std::memcpy(block.data(), content.data(), length);
+    std::memset(block.data() + length, 0, block.size() - length);
     IMPRINT_TRY(impl.check(io_channel_write_blk64(fs->io, physical, 1, block.data())));
     content = content.subspan(length);
   }
