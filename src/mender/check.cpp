@@ -1,8 +1,8 @@
 // What is wrong or doubtful about a pair of mender.conf files, before a device finds out.
 //
-// Devices fail silently here: a client from 4.0 on skips a
-// default file that it refuses, with a warning in its own log, and then runs without a server or
-// without its identity. Messages never show values, since a `pkcs11:` key may contain a PIN.
+// Devices fail silently here: a client from 4.0 on skips a default file that it refuses, with a
+// warning in its own log, and then runs without a server or without its identity. Messages never
+// show values, since a `pkcs11:` key may contain a PIN.
 #include <array>
 #include <optional>
 #include <string>

@@ -69,6 +69,11 @@ ordered_json without_nulls(const ordered_json& value) {
   return kept;
 }
 
+/// One text per value. UTF-8 was checked, so that this cannot fail.
+std::string written(const ordered_json& value) {
+  return value.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
 const ordered_json* find_setting(const ordered_json& settings, std::string_view key) {
   for (const auto& item : settings.items()) {
     if (equal_ignoring_ascii_case(item.key(), key)) return &item.value();
@@ -89,13 +94,12 @@ class Merger {
       if (const ordered_json* setting = find_setting(settings, member.key); setting != nullptr) {
         const auto twins = node.find(member.key);
         if (setting->is_null() || twins.front() != &member) continue;
-        pieces.push_back({lead, fmt::format("{}{}",
-                                            text_.substr(member.key_begin,
-                                                         member.value.begin - member.key_begin),
-                                            value(twins, *setting, pad_after(lead)))});
+        std::string body(between(member.key_begin, member.value.begin));
+        body += value(twins, *setting, pad_after(lead));
+        pieces.push_back({std::move(lead), std::move(body)});
       } else {
-        pieces.push_back({lead, std::string(text_.substr(member.key_begin,
-                                                         member.value.end - member.key_begin))});
+        pieces.push_back(
+            {std::move(lead), std::string(between(member.key_begin, member.value.end))});
       }
     }
     for (const auto& item : settings.items()) {
@@ -115,13 +119,19 @@ class Merger {
     std::string body;
   };
 
+  [[nodiscard]] std::string_view between(std::size_t begin, std::size_t end) const {
+    return text_.substr(begin, end - begin);
+  }
+
+  /// What becomes of a member (with its twins) that `setting` is merged into.
   [[nodiscard]] std::string value(const std::vector<const JsonMember*>& twins,
                                   const ordered_json& setting, const Pad& pad) const {
     if (!setting.is_object()) {
       const std::string_view old = twins.back()->value.in(text_);
-      // Equal means that it may stay as it is written.
-      if (ordered_json::parse(old, nullptr, false) == setting) return std::string(old);
-      return layout_.write(setting, pad);
+      // The same value may stay as it is written. Compared as texts, since 60 and 60.0 are equal
+      // numbers but not equally welcome to clients.
+      const bool same = written(ordered_json::parse(old, nullptr, false)) == written(setting);
+      return same ? std::string(old) : layout_.write(setting, pad);
     }
     const JsonNode* base = nullptr;
     for (const JsonMember* twin : twins) {
@@ -133,18 +143,28 @@ class Merger {
     for (const JsonMember* twin : twins) {
       if (&twin->value == base) break;
       for (const JsonMember& member : twin->value.members) {
-        if (!base->find(member.key).empty() || find_setting(setting, member.key) != nullptr)
-          continue;
-        combined[member.key] = ordered_json::parse(member.value.in(text_), nullptr, false);
+        const bool counts = base->find(member.key).empty() && !find_setting(setting, member.key);
+        if (counts && member.value.kind != JsonNode::Kind::null) inherit(combined, member);
       }
     }
     return object(*base, combined, pad);
   }
 
+  /// Adds a sub-key that only an earlier twin has; where several have it, the last counts.
+  void inherit(ordered_json& settings, const JsonMember& member) const {
+    ordered_json old = ordered_json::parse(member.value.in(text_), nullptr, false);
+    for (auto& item : settings.items()) {
+      if (!equal_ignoring_ascii_case(item.key(), member.key)) continue;
+      item.value() = std::move(old);
+      return;
+    }
+    settings[member.key] = std::move(old);
+  }
+
   /// The white space between a member and what precedes it, '{' or ','.
   [[nodiscard]] std::string_view lead_of(const JsonMember& member) const {
     const std::size_t before = text_.find_last_not_of(" \t\r\n", member.key_begin - 1);
-    return text_.substr(before + 1, member.key_begin - before - 1);
+    return between(before + 1, member.key_begin);
   }
 
   /// The white space before a member that `node` gets as its number `index`.
@@ -172,8 +192,7 @@ class Merger {
       out += pieces[i].body;
     }
     if (!node.members.empty()) {
-      const std::size_t last_end = node.members.back().value.end;
-      out += text_.substr(last_end, node.end - 1 - last_end);
+      out += between(node.members.back().value.end, node.end - 1);
     } else if (pad) {
       out += layout_.newline + *pad;
     }
@@ -188,8 +207,9 @@ class Merger {
 }  // namespace
 
 Result<std::string> merge_conf(std::string_view existing, const nlohmann::ordered_json& settings) {
-  if (!settings.is_object())
+  if (!settings.is_object()) {
     return fail(Code::invalid_input, "the settings to merge must be a JSON object");
+  }
   IMPRINT_TRY(check_settings(settings));
   const JsonNode root = IMPRINT_TRY(read_json_object(existing));
 

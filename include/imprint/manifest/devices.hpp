@@ -16,7 +16,7 @@
 namespace imprint::manifest {
 
 /// The devices of a batch: a table of texts, one row a device, in the order of the input. Every row
-/// has an `id`. Immutable and compact: a million rows of three short columns take about 60 MB.
+/// has an `id`. Immutable and compact: a million rows of three short columns take about 80 MB.
 /// Reading is thread-safe.
 ///
 /// What holds for every table: ids obey check_device_id and differ even when case is ignored;
