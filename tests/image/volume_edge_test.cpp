@@ -335,6 +335,39 @@ TEST_F(VolumeEdge, AFragmentedFileIsWrittenReadReplacedAndZeroed) {
   }
 }
 
+TEST_F(VolumeEdge, TheInodeOfEverySizePassesTheLibrarysCheck) {
+  for (const char* inode_size : {"128", "256", "1024"}) {
+    ExtImage ext({.name = inode_size,
+                  .options = {"-t", "ext4", "-b", "1024", "-I", inode_size, "-O", "^extra_isize"},
+                  .size_bytes = 4 << 20});
+    Canvas canvas(ext.image());
+    Volume volume = open(canvas, ext);
+    const auto inode =
+        volume.write_file(kRootInode, "f", bytes_of(std::string(700, '\0')), attributes(0600));
+    ASSERT_THAT(inode, IsOk());
+    const auto placement = volume.placement(*inode);
+    ASSERT_THAT(placement, IsOk());
+    ASSERT_EQ(placement->capacity_bytes(), 1024U);
+    ASSERT_TRUE(placement->has_checksum);
+    ASSERT_THAT(volume.commit(), IsOk());
+    Bytes on_disk(placement->inode.size());
+    for (std::uint64_t size = 1; size <= 1024; ++size) {
+      placement->inode_for_size(size, on_disk);
+      ASSERT_THAT(canvas.write(placement->inode_offset, on_disk), IsOk());
+      const auto reader = Volume::open_read(canvas, ext.partition());
+      ASSERT_THAT(reader, IsOk());
+      const auto info = reader->stat(*inode);
+      ASSERT_THAT(info, IsOk()) << size;
+      ASSERT_EQ(info->size_bytes, size);
+    }
+    on_disk[4] ^= std::byte{1};
+    ASSERT_THAT(canvas.write(placement->inode_offset, on_disk), IsOk());
+    const auto reader = Volume::open_read(canvas, ext.partition());
+    ASSERT_THAT(reader, IsOk());
+    EXPECT_THAT(reader->stat(*inode), FailsWith(Code::corrupt, "checksum does not match inode"));
+  }
+}
+
 TEST_F(VolumeEdge, APlaceholderNeedsContentWithoutHoles) {
   ExtImage ext(small_blocks());
   const TempDir source;
