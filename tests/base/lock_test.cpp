@@ -1,4 +1,5 @@
 #include <csignal>
+#include <fcntl.h>
 #include <string>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,7 +22,7 @@ class Holder {
  public:
   explicit Holder(const fs::path& lock) {
     int ready[2] = {-1, -1};
-    if (::pipe(ready) != 0) return;
+    if (::pipe2(ready, O_CLOEXEC) != 0) return;
     child_ = ::fork();
     if (child_ == 0) {
       const auto held = DirectoryLock::acquire(lock);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <csignal>
 #include <deque>
+#include <fcntl.h>
 #include <random>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -61,7 +62,7 @@ TEST(LedgerCrash, KilledRunKeepsWhatItPromisedInWholeGroups) {
   for (int round = 0; round < 8; ++round) {
     SCOPED_TRACE("round " + std::to_string(round));
     int pipe[2] = {-1, -1};
-    ASSERT_EQ(::pipe(pipe), 0);
+    ASSERT_EQ(::pipe2(pipe, O_CLOEXEC), 0);
     const pid_t child = ::fork();
     if (child == 0) record_for_ever(path, pipe[1]);
     ::close(pipe[1]);

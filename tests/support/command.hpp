@@ -23,8 +23,8 @@ struct CommandResult {
 }  // namespace imprint::test
 
 /// Skips the test, visibly, when an independent tool is not installed.
-#define IMPRINT_NEED_COMMAND(program)                        \
-  if (!::imprint::test::has_command(program)) {              \
-    GTEST_SKIP() << "needs the program '" << program << "'"; \
-  }                                                          \
+#define IMPRINT_NEED_COMMAND(program)                          \
+  if (!::imprint::test::has_command(program)) {                \
+    GTEST_SKIP() << "needs the program '" << (program) << "'"; \
+  }                                                            \
   static_assert(true, "")

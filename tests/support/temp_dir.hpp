@@ -21,6 +21,7 @@ class TempDir {
   }
 
   /// A file with this content; returns its path.
+  // NOLINTNEXTLINE(modernize-use-nodiscard): it is called for the file, the path is known
   std::filesystem::path write(std::string_view name, std::string_view content) const;
 
  private:

@@ -37,7 +37,7 @@ class File {
 
   [[nodiscard]] Result<std::uint64_t> size_bytes() const;
   /// Fills all of `into`; a file that ends before is Code::corrupt.
-  Result<> read_exact(std::uint64_t offset, MutableBytes into) const;
+  [[nodiscard]] Result<> read_exact(std::uint64_t offset, MutableBytes into) const;
   Result<> write_all(std::uint64_t offset, ByteView bytes);
   Result<> resize(std::uint64_t size_bytes);
   /// fsync.
