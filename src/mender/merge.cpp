@@ -90,17 +90,18 @@ class Merger {
                                    const Pad& pad) const {
     std::vector<Piece> pieces;
     for (const JsonMember& member : node.members) {
-      std::string lead(lead_of(member));
+      Piece piece{.lead = std::string(lead_of(member)), .body = {}};
       if (const ordered_json* setting = find_setting(settings, member.key); setting != nullptr) {
         const auto twins = node.find(member.key);
         if (setting->is_null() || twins.front() != &member) continue;
-        std::string body(between(member.key_begin, member.value.begin));
-        body += value(twins, *setting, pad_after(lead));
-        pieces.push_back({std::move(lead), std::move(body)});
+        piece.body = between(member.key_begin, member.value.begin);
+        piece.body += value(twins, *setting, pad_after(piece.lead));
       } else {
-        pieces.push_back(
-            {std::move(lead), std::string(between(member.key_begin, member.value.end))});
+        piece.body = between(member.key_begin, member.value.end);
       }
+      // White space before a comma stays with its member; before the brace it is the object's.
+      if (&member != &node.members.back()) piece.body += space_at(member.value.end);
+      pieces.push_back(std::move(piece));
     }
     for (const auto& item : settings.items()) {
       if (item.value().is_null() || !node.find(item.key()).empty()) continue;
@@ -121,6 +122,10 @@ class Merger {
 
   [[nodiscard]] std::string_view between(std::size_t begin, std::size_t end) const {
     return text_.substr(begin, end - begin);
+  }
+
+  [[nodiscard]] std::string_view space_at(std::size_t begin) const {
+    return between(begin, text_.find_first_not_of(" \t\r\n", begin));
   }
 
   /// What becomes of a member (with its twins) that `setting` is merged into.

@@ -35,7 +35,7 @@ TEST(ConfText, IsRefusedWithLineColumnAndReason) {
       {"{\"a\": [1 2]}", "line 1, column 10: ',' or ']' should be here instead of '2'"},
       {"{\"a\" 1}", "line 1, column 6: ':' after a key should be here instead of '1'"},
       {"{a: 1}", "line 1, column 2: a key in double quotes should be here instead of 'a'"},
-      {"{'a': 1}", "line 1, column 2: a key in double quotes should be here instead of '\\x27'"},
+      {"{'a': 1}", "line 1, column 2: a key in double quotes should be here instead of '\\''"},
       {"{,}", "line 1, column 2: a key in double quotes should be here instead of ','"},
       {"{\"a\": }", "line 1, column 7: a value should be here instead of '}'"},
       {"{\"a\": é}", "line 1, column 7: a value should be here instead of 'é'"},
@@ -92,7 +92,7 @@ TEST(ConfText, IsAcceptedExactlyWhenTheClientsParserAcceptsIt) {
   };
 
   int accepted = 0;
-  constexpr int kTexts = 60'000;
+  constexpr int kTexts = 12'000;
   for (int i = 0; i < kTexts; ++i) {
     std::string text = seed;
     for (std::size_t edits = 1 + below(2); edits > 0; --edits) {
