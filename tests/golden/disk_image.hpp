@@ -68,6 +68,9 @@ class DiskImage {
 [[nodiscard]] std::string attributes_of(const std::filesystem::path& image,
                                         const image::Partition& partition, const std::string& path);
 
+/// All bytes of an image.
+[[nodiscard]] std::string whole(const std::filesystem::path& image);
+
 /// Text of this many bytes that looks like no other of another seed.
 [[nodiscard]] std::string content(std::size_t bytes, unsigned seed);
 

@@ -305,7 +305,7 @@ TEST(Golden, MentionsAReplacedIdentityAndWipesIt) {
               Contains("data (partition 4): '/data/mender/mender-cert-private.pem' is in the base "
                        "image already and is replaced"));
   const auto made = disk.apply(golden->patch());
-  EXPECT_EQ(imprint::test::slurp(made).find("the old private key"), std::string::npos);
+  EXPECT_EQ(whole(made).find("the old private key"), std::string::npos);
   EXPECT_EQ(fsck_complaints(made, disk.layout()), "");
 }
 

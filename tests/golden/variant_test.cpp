@@ -84,7 +84,7 @@ TEST(Variant, WritesZerosBehindAContentOnBlocksThatHeldOldBytes) {
     Overlay overlay;
     ASSERT_THAT(golden->make_overlay(views(contents), overlay), IsOk());
     expect_right(*golden, disk, contents);
-    const std::string made = imprint::test::slurp(disk.apply(golden->patch(), overlay));
+    const std::string made = whole(disk.apply(golden->patch(), overlay));
     for (const std::string& text : contents) {
       const std::size_t at = made.find(text);
       ASSERT_NE(at, std::string::npos);
@@ -141,10 +141,9 @@ TEST(Variant, IsWhatAGoldenImageOfThatSizeWouldBe) {
   const auto made_for_this = Golden::build(disk.base(), disk.layout(), std::move(recipe));
   Overlay overlay;
   ASSERT_THAT(made_for_others->make_overlay(views(contents), overlay), IsOk());
-  const std::string by_variant =
-      imprint::test::slurp(disk.apply(made_for_others->patch(), overlay));
+  const std::string by_variant = whole(disk.apply(made_for_others->patch(), overlay));
   ASSERT_THAT(made_for_this->make_overlay(views(contents), overlay), IsOk());
-  EXPECT_EQ(by_variant, imprint::test::slurp(disk.apply(made_for_this->patch(), overlay)));
+  EXPECT_EQ(by_variant, whole(disk.apply(made_for_this->patch(), overlay)));
 }
 
 TEST(Variant, SaysThatThePartitionIsFullEveryTime) {
