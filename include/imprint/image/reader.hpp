@@ -20,12 +20,22 @@ class ImageReader {
   [[nodiscard]] virtual const fs::path& path() const noexcept = 0;
 };
 
+/// Tells whether a path still leads to the same file with the same content.
+struct FileStamp {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::uint64_t size_bytes = 0;
+  std::int64_t modified_s = 0;
+  std::int64_t modified_ns = 0;
+  friend bool operator==(const FileStamp&, const FileStamp&) = default;
+};
+
 /// An image file as it is.
 class FileImage final : public ImageReader {
  public:
   static Result<FileImage> open(const fs::path& path);
 
-  [[nodiscard]] std::uint64_t size_bytes() const noexcept override { return size_bytes_; }
+  [[nodiscard]] std::uint64_t size_bytes() const noexcept override { return stamp_.size_bytes; }
 
   Result<> read(std::uint64_t offset, MutableBytes into) const override;
 
@@ -33,13 +43,14 @@ class FileImage final : public ImageReader {
 
   [[nodiscard]] const File& file() const noexcept { return file_; }
 
+  /// Whether the path now leads to another file, or the file has been written to, since open().
+  [[nodiscard]] Result<bool> changed_since_opened() const;
+
  private:
-  FileImage(File file, std::uint64_t size_bytes)
-      : file_(std::move(file)),
-        size_bytes_(size_bytes) {}
+  FileImage(File file, const FileStamp& stamp) : file_(std::move(file)), stamp_(stamp) {}
 
   File file_;
-  std::uint64_t size_bytes_ = 0;
+  FileStamp stamp_;
 };
 
 }  // namespace imprint::image
