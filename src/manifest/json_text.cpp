@@ -44,10 +44,6 @@ class TrackedChar {
     return a.at_ == b.at_;
   }
 
-  friend bool operator!=(const TrackedChar& a, const TrackedChar& b) noexcept {
-    return a.at_ != b.at_;
-  }
-
  private:
   const char* at_;
   const char** furthest_;
