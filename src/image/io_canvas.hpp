@@ -20,6 +20,7 @@ class IoTarget {
   IoTarget(const ImageReader& image, Canvas* canvas, std::uint64_t offset, std::uint64_t size);
   IoTarget(const IoTarget&) = delete;
   IoTarget& operator=(const IoTarget&) = delete;
+  ~IoTarget() = default;
 
   /// ext2fs_open2 on this stretch. `flags` as there.
   errcode_t open(int flags, ext2_filsys* fs);

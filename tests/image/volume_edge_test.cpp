@@ -57,7 +57,7 @@ TEST_F(VolumeEdge, AFullImageIsRefusedWithWhatItLacksAndStaysWhole) {
   ASSERT_THAT(volume.write_file(kRootInode, "most", bytes_of(most), attributes(0644)), IsOk());
   ASSERT_LT(volume.free_blocks(), 45U);
 
-  const std::string more(100 * 1024, 'y');
+  const std::string more(std::size_t{100} * 1024, 'y');
   EXPECT_THAT(volume.write_file(kRootInode, "more", bytes_of(more), attributes(0644)),
               FailsWith(Code::image_full,
                         fmt::format("no room for 'more': 100 blocks of 1024 bytes needed, {} free",
@@ -308,7 +308,7 @@ TEST_F(VolumeEdge, AFragmentedFileIsWrittenReadReplacedAndZeroed) {
     Canvas canvas(ext.image());
     Volume volume = open(canvas, ext);
     std::string content;
-    while (content.size() < 250 * 1024)
+    while (content.size() < std::size_t{250} * 1024)
       content += fmt::format("secret {}\n", content.size());
     const auto file = volume.write_file(kRootInode, "big", bytes_of(content), attributes(0600));
     ASSERT_THAT(file, IsOk());
@@ -392,7 +392,7 @@ TEST_F(VolumeEdge, APlaceholderNeedsContentWithoutHoles) {
 }
 
 TEST_F(VolumeEdge, TheFreeMapIsThatOfTheImageAsItWas) {
-  for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{512 * 77}}) {
+  for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{512} * 77}) {
     ExtImage ext({.name = "map", .options = {"-t", "ext4", "-b", "1024"}, .offset_bytes = offset});
     Canvas canvas(ext.image());
     Volume volume = open(canvas, ext);
@@ -419,7 +419,7 @@ TEST_F(VolumeEdge, TheFreeMapIsThatOfTheImageAsItWas) {
     // Block by block, against debugfs.
     ASSERT_THAT(volume.commit(), IsOk());
     if (offset != 0) continue;
-    for (std::uint64_t block = 1; block < 16 * 1024; block += 331) {
+    for (std::uint64_t block = 1; block < std::uint64_t{16} * 1024; block += 331) {
       const bool free_there =
           run_command({"debugfs", "-R", fmt::format("testb {}", block), ext.path().string()})
               .out.find("not in use") != std::string::npos;
@@ -447,6 +447,7 @@ TEST_F(VolumeEdge, VolumesInSeveralThreadsDoNotDisturbEachOther) {
   ExtImage ext(small_blocks());
   std::vector<crypto::Sha256Digest> digests(kThreads);
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int thread = 0; thread < kThreads; ++thread) {
     threads.emplace_back([&ext, &digests, thread] {
       for (int round = 0; round < 20; ++round) {

@@ -197,10 +197,12 @@ TEST_P(VolumeOnEveryShape, TheSameEditGivesTheSameBytes) {
       {.name = "sparse_super2", .options = {"-t", "ext4", "-O", "sparse_super2,^resize_inode"}},
       {.name = "large_dir", .options = {"-t", "ext4", "-O", "large_dir"}},
       {.name = "no_filetype", .options = {"-t", "ext2", "-O", "^filetype"}},
-      {.name = "odd_sector", .options = {"-t", "ext4", "-b", "1024"}, .offset_bytes = 513 * 512},
+      {.name = "odd_sector",
+       .options = {"-t", "ext4", "-b", "1024"},
+       .offset_bytes = std::uint64_t{513} * 512},
       {.name = "odd_sector_4k",
        .options = {"-t", "ext4", "-b", "4096"},
-       .offset_bytes = 2047 * 512},
+       .offset_bytes = std::uint64_t{2047} * 512},
   };
 }
 

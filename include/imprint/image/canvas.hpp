@@ -21,10 +21,11 @@ class Canvas final : public ImageReader {
   /// No copies: `Canvas b(a)` reads like a canvas over `a`. For that, pass `a` as an ImageReader.
   Canvas(const Canvas&) = delete;
   Canvas& operator=(const Canvas&) = delete;
+  ~Canvas() override = default;
 
   [[nodiscard]] std::uint64_t size_bytes() const noexcept override { return base_.size_bytes(); }
 
-  Result<> read(std::uint64_t offset, MutableBytes into) const override;
+  [[nodiscard]] Result<> read(std::uint64_t offset, MutableBytes into) const override;
   /// Beyond the end of the image is Code::corrupt; after a failure part of the bytes may be
   /// written.
   Result<> write(std::uint64_t offset, ByteView bytes);

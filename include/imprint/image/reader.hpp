@@ -15,7 +15,7 @@ class ImageReader {
   virtual ~ImageReader() = default;
   [[nodiscard]] virtual std::uint64_t size_bytes() const noexcept = 0;
   /// Fills all of `into`; reading past the end is Code::corrupt.
-  virtual Result<> read(std::uint64_t offset, MutableBytes into) const = 0;
+  [[nodiscard]] virtual Result<> read(std::uint64_t offset, MutableBytes into) const = 0;
   /// For messages.
   [[nodiscard]] virtual const fs::path& path() const noexcept = 0;
 };
@@ -37,7 +37,7 @@ class FileImage final : public ImageReader {
 
   [[nodiscard]] std::uint64_t size_bytes() const noexcept override { return stamp_.size_bytes; }
 
-  Result<> read(std::uint64_t offset, MutableBytes into) const override;
+  [[nodiscard]] Result<> read(std::uint64_t offset, MutableBytes into) const override;
 
   [[nodiscard]] const fs::path& path() const noexcept override { return file_.path(); }
 

@@ -13,7 +13,9 @@ namespace imprint::image {
 /// the device would, symbolic links included.
 /// `..` never leaves the root, links never leave the image, 40 links at most. Boot mount points
 /// (/boot/efi, /uboot, /boot/grub, /boot/firmware) are refused with the reason.
-/// `/database` is not `/data`. The root volume may be absent (only /data paths work then).
+/// `/database` is not `/data`. The root volume may be absent (only /data paths work then), or the
+/// data volume (no /data path works then). Both outlive the tree. Errors name the path as it was
+/// asked for.
 class DeviceTree {
  public:
   DeviceTree(Volume* root, Volume* data) : root_(root), data_(data) {}
@@ -23,7 +25,7 @@ class DeviceTree {
   struct Location {
     Volume* volume = nullptr;
     InodeNumber directory = 0;
-    std::string name;
+    std::string name;  ///< empty for the root of a volume, whose directory and node are the same
     std::optional<InodeNumber> node;  ///< symbolic links at the end are followed: this is never one
   };
 

@@ -59,9 +59,9 @@ struct Placement {
   void inode_for_size(std::uint64_t size_bytes, MutableBytes into) const;
 };
 
-/// An ext2/3/4 file system inside an image, by libext2fs. One thread at a time. Edits go to the
-/// Canvas at commit() and before; a Volume that is dropped uncommitted leaves its Canvas undefined:
-/// throw it away.
+/// An ext2/3/4 file system inside an image, by libext2fs. One thread at a time (several volumes may
+/// be used by several threads). The image or Canvas outlives it. Edits go to the Canvas at commit()
+/// and before; a Volume that is dropped uncommitted leaves its Canvas undefined: throw it away.
 class Volume {
  public:
   struct Impl;
@@ -74,6 +74,8 @@ class Volume {
   static Result<Volume> open_edit(Canvas& canvas, const Partition& partition, TimePoint now);
   Volume(Volume&&) noexcept;
   Volume& operator=(Volume&&) noexcept;
+  Volume(const Volume&) = delete;
+  Volume& operator=(const Volume&) = delete;
   ~Volume();
 
   [[nodiscard]] const Partition& partition() const noexcept;
@@ -92,6 +94,10 @@ class Volume {
                                                      std::uint64_t limit_bytes = 16U << 20) const;
   [[nodiscard]] Result<std::string> read_link(InodeNumber inode) const;
 
+  // Edits. A failure that is found beforehand (bad name, name taken, no room) changes nothing.
+  // After any other, as when a crowded directory cannot grow, commit() refuses: throw the Canvas
+  // away.
+
   /// Makes a directory; Code::exists when the name is taken, Code::image_full with what is missing
   /// (blocks or inodes).
   Result<InodeNumber> make_directory(InodeNumber parent, std::string_view name,
@@ -100,21 +106,23 @@ class Volume {
   /// Writes a new file of this content under the name. An existing regular file of that name is
   /// replaced: the new one gets fresh blocks and a fresh inode, then the name is switched, then the
   /// old blocks (unless other links hold them) are freed and zeroed. Existing directories and other
-  /// nodes are Code::exists. Extended attributes of a replaced file are carried over when they live
-  /// in the inode (SELinux label).
+  /// nodes are Code::exists. Extended attributes of a replaced file (SELinux label) are carried
+  /// over, except those bound to its content (capabilities, integrity signatures).
   Result<InodeNumber> write_file(InodeNumber parent, std::string_view name, ByteView content,
                                  Attributes attributes);
 
-  /// Content and extent map of an existing regular file with at least one block.
+  /// Content and extent map of an existing regular file with at least one block and no holes.
   [[nodiscard]] Result<Placement> placement(InodeNumber inode) const;
 
   /// Flushes superblock, group descriptors and bitmaps into the canvas and closes. Nothing else is
-  /// allowed after.
+  /// allowed after. Only the primary ones: their backups are no more current on any other ext4
+  /// disk.
   Result<> commit();
 
   /// Absolute byte ranges of the image that held no data of this file system when it was opened for
   /// editing (free blocks), asked block-wise: writes there cannot be seen before the metadata that
-  /// refers to them. Valid until commit; take a copy before.
+  /// refers to them. Of a volume opened for reading there is none. Ask before commit; the map stays
+  /// valid after.
   struct FreeMap;
   [[nodiscard]] std::shared_ptr<const FreeMap> original_free_map() const;
 
