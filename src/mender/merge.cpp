@@ -30,31 +30,34 @@ using nlohmann::ordered_json;
 
 constexpr int kDeepest = 200;
 
-Result<> check_settings(const ordered_json& value, int depth = 0) {
+/// `name`: of the setting that `value` is or belongs to. Values are not shown, they may be secret.
+Result<> check_settings(const ordered_json& value, std::string_view name = {}, int depth = 0) {
   if (depth > kDeepest) {
     return fail(Code::invalid_input, fmt::format("settings more than {} levels deep", kDeepest));
   }
   if (const auto* text = value.get_ptr<const std::string*>();
       text != nullptr && utf8::first_invalid(*text)) {
-    return fail(Code::invalid_input, fmt::format("invalid UTF-8 in the setting {}", quoted(*text)));
+    return fail(Code::invalid_input, fmt::format("invalid UTF-8 in the value of {}", quoted(name)));
   }
-  if (!value.is_structured()) return {};
+  if (value.is_array()) {
+    for (const ordered_json& element : value)
+      IMPRINT_TRY(check_settings(element, name, depth + 1));
+  }
+  if (!value.is_object()) return {};
   std::vector<std::string> keys;
   for (const auto& item : value.items()) {
-    if (value.is_object()) {
-      if (utf8::first_invalid(item.key())) {
-        return fail(Code::invalid_input,
-                    fmt::format("invalid UTF-8 in the key {}", quoted(item.key())));
-      }
-      for (const std::string& key : keys) {
-        if (!equal_ignoring_ascii_case(key, item.key())) continue;
-        return fail(Code::invalid_input,
-                    fmt::format("{} and {} are one setting to the client: keep one of them",
-                                quoted(key), quoted(item.key())));
-      }
-      keys.push_back(item.key());
+    const std::string& key = item.key();
+    if (utf8::first_invalid(key)) {
+      return fail(Code::invalid_input, fmt::format("invalid UTF-8 in the key {}", quoted(key)));
     }
-    IMPRINT_TRY(check_settings(item.value(), depth + 1));
+    for (const std::string& earlier : keys) {
+      if (!equal_ignoring_ascii_case(earlier, key)) continue;
+      return fail(Code::invalid_input,
+                  fmt::format("{} and {} are one setting to the client: keep one of them",
+                              quoted(earlier), quoted(key)));
+    }
+    keys.push_back(key);
+    IMPRINT_TRY(check_settings(item.value(), key, depth + 1));
   }
   return {};
 }

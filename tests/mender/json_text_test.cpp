@@ -58,6 +58,9 @@ TEST(ConfText, IsRefusedWithLineColumnAndReason) {
       {"{\"a\": True}",
        "line 1, column 7: 'True' is no value: texts need double quotes, numbers are decimal and "
        "finite"},
+      {"{\"TenantToken\": eyJhbGciOi}",
+       "line 1, column 17: this is no value: texts need double quotes, numbers are decimal and "
+       "finite"},
       {"{\"a\": 010}",
        "line 1, column 7: '010' is no value: texts need double quotes, numbers are decimal and "
        "finite"},

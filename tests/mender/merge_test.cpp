@@ -216,7 +216,7 @@ TEST(MergeConf, RefusesTwinsAmongTheSettings) {
 
 TEST(MergeConf, RefusesSettingsThatAreNotUtf8) {
   EXPECT_THAT(merge_conf("{}", identity_settings("/data/\xff", "/data/key")),
-              FailsWith(Code::invalid_input, "invalid UTF-8 in the setting '/data/\\xff'"));
+              FailsWith(Code::invalid_input, "invalid UTF-8 in the value of 'Certificate'"));
   ordered_json settings;
   settings["a\xC0"] = 1;
   EXPECT_THAT(merge_conf("{}", settings),
