@@ -37,10 +37,11 @@ function(imprint_add_module name)
   target_link_libraries(imprint_${name} PUBLIC ${ARG_PUBLIC} PRIVATE imprint_options ${ARG_PRIVATE})
 endfunction()
 
-# imprint_add_test(NAME SOURCES ... LIBS ... [LABELS ...] [TIMEOUT s])
-# One GoogleTest executable; each TEST becomes a ctest entry. Label `unit` unless said otherwise.
+# imprint_add_test(NAME SOURCES ... LIBS ... [LABELS ...] [TIMEOUT s] [FIXTURES name...])
+# One GoogleTest executable; each TEST becomes a ctest entry. Label `unit` unless said otherwise. FIXTURES are those of
+# ctest: tests with FIXTURES_SETUP of that name run first.
 function(imprint_add_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LIBS;LABELS;FIXTURES" ${ARGN})
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
   endif()
@@ -49,7 +50,11 @@ function(imprint_add_test name)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE imprint_options imprint_test_support ${ARG_LIBS})
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_PREFIX "${name}." PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+  set(properties LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+  if(ARG_FIXTURES)
+    list(APPEND properties FIXTURES_REQUIRED "${ARG_FIXTURES}")
+  endif()
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_PREFIX "${name}." PROPERTIES ${properties})
 endfunction()
 
 # imprint/base/version.hpp, generated: the version of project() and the commit it was configured from.
