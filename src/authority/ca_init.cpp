@@ -108,10 +108,11 @@ Result<NewCa> ca_init(const CaInit& request, const Clock& clock) {
   std::optional<crypto::SecretBytes> passphrase;
   if (request.passphrase) passphrase = IMPRINT_TRY(read_passphrase(*request.passphrase));
   const auto key = IMPRINT_TRY(crypto::PrivateKey::generate(request.key));
+  auto certificate = IMPRINT_TRY(make_certificate(request, key, clock.now()));
   const NewCa ca{.certificate = directory / kCertificateFile,
                  .key = directory / kKeyFile,
                  .chain = directory / kChainFile,
-                 .parsed = IMPRINT_TRY(make_certificate(request, key, clock.now()))};
+                 .parsed = std::move(certificate)};
   const std::string certificate_pem = ca.parsed.to_pem();
 
   NewFolder folder(directory);

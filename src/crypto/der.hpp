@@ -31,6 +31,12 @@ struct Element {
 [[nodiscard]] std::optional<std::vector<Element>> read_all(ByteView content);
 
 [[nodiscard]] std::size_t header_size(std::size_t content_bytes) noexcept;
+
+/// Size of an element with this content.
+[[nodiscard]] inline std::size_t element_size(std::size_t content_bytes) noexcept {
+  return header_size(content_bytes) + content_bytes;
+}
+
 /// Writes tag and length; returns the place of the content.
 std::byte* write_header(std::byte* at, std::uint8_t tag, std::size_t content_bytes) noexcept;
 

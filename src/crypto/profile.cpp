@@ -18,9 +18,11 @@
 
 #include <fmt/format.h>
 
+#include "key_sizes.hpp"
 #include "name_table.hpp"
 #include "native.hpp"
 #include "pem.hpp"
+#include "sample.hpp"
 
 namespace imprint::crypto {
 
@@ -50,67 +52,6 @@ Result<der::Element> child(const der::Element& parent, std::size_t index) {
   const auto elements = IMPRINT_TRY(children(parent));
   if (index >= elements.size()) return fail(layout_error());
   return elements[index];
-}
-
-/// Values that fit any field and kind, short or as long as they can be.
-std::string sample_value(NameField field, bool longest) {
-  const std::size_t length = longest ? row_of(field).max_characters : 1;
-  switch (field) {
-    case NameField::country:
-      return longest ? "ZZ" : "AA";
-    case NameField::email_address:
-      return longest ? std::string(60, 'm') + "@" + std::string(60, 'h') + ".test" : "m@h";
-    default:
-      return std::string(length, longest ? 'L' : 's');
-  }
-}
-
-std::string sample_value(AltNameKind kind, bool longest) {
-  switch (kind) {
-    case AltNameKind::dns:
-      return longest
-                 ? std::string(60, 'a') + "." + std::string(60, 'b') + "." + std::string(60, 'c')
-                 : "d";
-    case AltNameKind::ip:
-      return longest ? "2001:db8::1" : "192.0.2.1";
-    case AltNameKind::uri:
-      return longest ? "urn:" + std::string(300, 'u') : "u:u";
-    case AltNameKind::email:
-      return longest ? std::string(60, 'm') + "@" + std::string(60, 'h') + ".test" : "m@h";
-  }
-  return {};
-}
-
-struct Sample {
-  std::vector<std::string> texts;
-  std::vector<std::string_view> slots;
-  KeyPtr key;
-  DeviceValues device;
-  Bytes public_key_info;
-  Bytes tbs;
-};
-
-Result<std::unique_ptr<Sample>> make_sample(const ProfileSpec& spec, const Certificate& issuer,
-                                            SignatureAlgorithm algorithm, bool longest) {
-  auto sample = std::make_unique<Sample>();
-  for (const ProfileAttribute& attribute : spec.subject) {
-    if (!attribute.constant) sample->texts.push_back(sample_value(attribute.field, longest));
-  }
-  for (const ProfileAltName& name : spec.alt_names) {
-    if (!name.constant) sample->texts.push_back(sample_value(name.kind, longest));
-  }
-  sample->slots.assign(sample->texts.begin(), sample->texts.end());
-  // The key's kind does not matter here, since its whole SubjectPublicKeyInfo is one slot: this is
-  // the quickest to make.
-  sample->key.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
-  if (sample->key == nullptr) return fail(openssl_error(Code::crypto, "generating a key"));
-  sample->public_key_info = IMPRINT_TRY(encode_public_key(sample->key.get()));
-  IMPRINT_TRY(random_serial(nullptr, sample->device.serial));
-  sample->device.key_identifier = IMPRINT_TRY(key_identifier(sample->key.get()));
-  sample->device.public_key = sample->key.get();
-  sample->device.slots = sample->slots;
-  sample->tbs = IMPRINT_TRY(build_device_tbs(spec, issuer, algorithm, sample->device));
-  return sample;
 }
 
 void fill(SlotContents& contents, const Sample& sample) {
@@ -266,54 +207,6 @@ Result<> check_spec(const ProfileSpec& spec) {
   return {};
 }
 
-std::size_t element_size(std::size_t content) {
-  return der::header_size(content) + content;
-}
-
-/// Largest encodings of a key of this kind, by its structure in RFC 8017, RFC 5915 and RFC 8410.
-struct KeySizes {
-  std::size_t pkcs8;
-  std::size_t public_key_info;
-};
-
-KeySizes rsa_sizes(std::size_t modulus_bytes) {
-  constexpr std::size_t kAlgorithm = 15;  // rsaEncryption, NULL
-  constexpr std::size_t kExponent = 5;    // 65537
-  // The modulus has its top bit set and so a leading 00, which the others may have.
-  const std::size_t whole = element_size(modulus_bytes + 1);
-  const std::size_t half = element_size(modulus_bytes / 2 + 1);
-  const std::size_t key = element_size(3 + whole + kExponent + whole + 5 * half);
-  const std::size_t bits = element_size(1 + element_size(whole + kExponent));
-  return {element_size(3 + kAlgorithm + element_size(key)), element_size(kAlgorithm + bits)};
-}
-
-KeySizes ec_sizes(std::size_t scalar_bytes, std::size_t curve_oid_bytes) {
-  const std::size_t algorithm = element_size(9 + curve_oid_bytes);  // id-ecPublicKey, curve
-  const std::size_t bits = element_size(1 + 1 + 2 * scalar_bytes);
-  const std::size_t key = element_size(3 + element_size(scalar_bytes) + element_size(bits));
-  return {element_size(3 + algorithm + element_size(key)), element_size(algorithm + bits)};
-}
-
-KeySizes key_sizes(KeyKind kind) {
-  switch (kind) {
-    case KeyKind::ec_p256:
-      return ec_sizes(32, 10);
-    case KeyKind::ec_p384:
-      return ec_sizes(48, 7);
-    case KeyKind::ec_p521:
-      return ec_sizes(66, 7);
-    case KeyKind::rsa_2048:
-      return rsa_sizes(256);
-    case KeyKind::rsa_3072:
-      return rsa_sizes(384);
-    case KeyKind::rsa_4096:
-      return rsa_sizes(512);
-    case KeyKind::ed25519:
-      return {48, 44};
-  }
-  return {};
-}
-
 }  // namespace
 
 SlotContents::SlotContents(const Profile::Impl& profile)
@@ -331,8 +224,8 @@ void SlotContents::set_values(std::span<const std::string_view> values) noexcept
 
 std::size_t certificate_size(std::size_t tbs_bytes, SignatureAlgorithm algorithm,
                              std::size_t signature_bytes) noexcept {
-  return element_size(tbs_bytes + algorithm_identifier(algorithm).size() +
-                      element_size(1 + signature_bytes));
+  return der::element_size(tbs_bytes + algorithm_identifier(algorithm).size() +
+                           der::element_size(1 + signature_bytes));
 }
 
 Profile::Profile(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
@@ -364,8 +257,10 @@ Result<std::shared_ptr<const Profile>> Profile::compile(ProfileSpec spec, const 
   impl->max_signature_bytes = static_cast<std::size_t>(EVP_PKEY_get_size(issuer_key));
   impl->algorithm = algorithm;
   impl->spec = std::move(spec);
-  const auto shortest = IMPRINT_TRY(make_sample(impl->spec, issuer, algorithm, false));
-  const auto longest = IMPRINT_TRY(make_sample(impl->spec, issuer, algorithm, true));
+  const auto shortest =
+      IMPRINT_TRY(make_sample(impl->spec, issuer, algorithm, SampleLength::shortest));
+  const auto longest =
+      IMPRINT_TRY(make_sample(impl->spec, issuer, algorithm, SampleLength::longest));
   impl->tbs = IMPRINT_TRY(compile_tbs(*shortest, *impl));
   IMPRINT_TRY(compare_with_builder(*impl, *shortest));
   IMPRINT_TRY(compare_with_builder(*impl, *longest));
@@ -373,7 +268,7 @@ Result<std::shared_ptr<const Profile>> Profile::compile(ProfileSpec spec, const 
 }
 
 Profile::PemSizes Profile::max_pem_sizes(std::span<const std::string_view> slots) const {
-  const KeySizes key = key_sizes(impl_->spec.key);
+  const KeySizes key = max_key_sizes(impl_->spec.key);
   const Serial serial{};
   const KeyIdentifier id{};
   const Bytes public_key_info(key.public_key_info);

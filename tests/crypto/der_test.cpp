@@ -23,7 +23,8 @@ TEST(Der, WritesTheShortestLength) {
 }
 
 TEST(Der, ReadsWhatItWrites) {
-  for (const std::size_t size : {0, 1, 127, 128, 255, 256, 65535, 65536}) {
+  for (const std::size_t size :
+       std::array<std::size_t, 8>{0, 1, 127, 128, 255, 256, 65535, 65536}) {
     const Bytes bytes = element(0x30, size);
     const auto read_back = read(bytes);
     ASSERT_TRUE(read_back) << size;
@@ -60,7 +61,8 @@ TEST(DerTemplate, ComputesNestedLengthsFromSlots) {
   layout.slot(Template::kWholeElement, 1);
   layout.close();
   std::vector<std::size_t> lengths(layout.item_count());
-  for (const std::size_t size : {0, 1, 100, 127, 128, 130, 250, 300, 70000}) {
+  for (const std::size_t size :
+       std::array<std::size_t, 9>{0, 1, 100, 127, 128, 130, 250, 300, 70000}) {
     const Bytes text(size, std::byte{'x'});
     const Bytes whole = element(4, 5);
     const std::array<ByteView, 2> slots = {text, whole};
