@@ -16,8 +16,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::expect(again.has_value() && *again == *merged, "merging twice is merging once");
   const auto conf = mender::effective_conf(*merged, std::nullopt);
   fuzz::expect(conf.has_value(), "what was written can be read");
-  const auto* const key = mender::find_setting(*conf, "HttpsClient.Key");
-  fuzz::expect(key != nullptr && *key == "/k", "the settings are in force");
-  mender::check_conf(text, *merged);
+  fuzz::expect(conf->key() == "/k" && conf->auth_private_key() == "/k",
+               "the settings are in force");
+  const auto findings = mender::check_conf(*merged, text);
+  fuzz::expect(findings.errors.size() + findings.warnings.size() < 1000, "findings are few");
   return 0;
 }

@@ -26,6 +26,8 @@ class DeviceTable {
  public:
   DeviceTable(DeviceTable&&) noexcept;
   DeviceTable& operator=(DeviceTable&&) noexcept;
+  DeviceTable(const DeviceTable&) = delete;
+  DeviceTable& operator=(const DeviceTable&) = delete;
   ~DeviceTable();
 
   /// Number of devices, at least 1.
