@@ -62,6 +62,16 @@ ByteView find(const Overlay& overlay, std::uint64_t offset, std::size_t length) 
   return {};
 }
 
+/// Whether every piece lies where this variant has something to write.
+bool stays_within(const Overlay& overlay, std::span<const image::DataRange> touched) {
+  return std::ranges::all_of(overlay.pieces(), [touched](const Overlay::Piece& piece) {
+    return std::ranges::any_of(touched, [&piece](const image::DataRange& range) {
+      return range.offset <= piece.offset &&
+             piece.offset + piece.length <= range.offset + range.length_bytes;
+    });
+  });
+}
+
 Unexpected differs(std::string what) {
   return fail(Code::check_failed, std::move(what));
 }
@@ -214,6 +224,9 @@ Result<> Golden::make_overlay(std::span<const ByteView> contents, Overlay& into)
 
 Result<> Golden::check_overlay(std::span<const ByteView> contents, const Overlay& overlay) const {
   const Variant& variant = *IMPRINT_TRY(impl_->variant_for(contents));
+  if (!stays_within(overlay, variant.touched())) {
+    return differs("the overlay writes where no device file is");
+  }
   const DeviceImage device(impl_->base, impl_->patch, overlay);
   for (std::size_t i = 0; i < variant.copies().size(); ++i) {
     const PlacedCopy& copy = variant.copies()[i];
@@ -256,12 +269,14 @@ Result<> Golden::check_overlay_by_path(std::span<const ByteView> contents,
 }
 
 std::vector<image::DataRange> Golden::touched() const {
-  return impl_->nominal->touched();
+  const auto ranges = impl_->nominal->touched();
+  return {ranges.begin(), ranges.end()};
 }
 
 Result<std::vector<image::DataRange>> Golden::touched_by(std::span<const ByteView> contents) const {
   const Variant* variant = IMPRINT_TRY(impl_->variant_for(contents));
-  return variant->touched();
+  const auto ranges = variant->touched();
+  return std::vector(ranges.begin(), ranges.end());
 }
 
 }  // namespace imprint::golden

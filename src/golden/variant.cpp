@@ -97,6 +97,11 @@ Result<Variant> Variant::make(std::vector<PlacedCopy> copies, std::vector<FileSy
   for (const PlacedCopy& copy : copies) {
     if (std::ranges::any_of(copy.placement.extents, content_differs)) variant.pads_ = true;
   }
+  auto ranges = ranges_of(copies);
+  for (const image::Write& write : variant.fixed_) {
+    ranges.push_back({write.offset, write.bytes.size()});
+  }
+  variant.touched_ = normalized(std::move(ranges));
   variant.copies_ = std::move(copies);
   variant.facts_ = std::move(facts);
   return variant;
@@ -134,13 +139,6 @@ void Variant::make_overlay(std::span<const ByteView> contents, Overlay& into) co
     }
   }
   into.finish();
-}
-
-std::vector<image::DataRange> Variant::touched() const {
-  auto ranges = ranges_of(copies_);
-  for (const image::Write& write : fixed_)
-    ranges.push_back({write.offset, write.bytes.size()});
-  return normalized(std::move(ranges));
 }
 
 bool VariantCache::is_for(const Slot& slot, std::span<const ByteView> contents) const noexcept {

@@ -34,7 +34,7 @@ class Variant {
   void make_overlay(std::span<const ByteView> contents, Overlay& into) const;
 
   /// Everything that make_overlay may write, whatever the contents; ascending, disjoint.
-  [[nodiscard]] std::vector<image::DataRange> touched() const;
+  [[nodiscard]] std::span<const image::DataRange> touched() const noexcept { return touched_; }
 
   [[nodiscard]] std::span<const PlacedCopy> copies() const noexcept { return copies_; }
 
@@ -44,7 +44,8 @@ class Variant {
   std::vector<PlacedCopy> copies_;
   std::vector<FileSystemFacts> facts_;
   std::vector<image::Write> fixed_;  // outside the device files' inodes and blocks
-  bool pads_ = false;                // write the zeros behind a content, too
+  std::vector<image::DataRange> touched_;
+  bool pads_ = false;  // write the zeros behind a content, too
 };
 
 /// The variants of a golden image, each made when it is first needed and kept. Thread-safe.

@@ -160,6 +160,14 @@ TEST_F(CheckOverlay, SeesAMissingPiece) {
       FailsWith(Code::check_failed, std::string(kWhere) + "the overlay does not write its inode"));
 }
 
+TEST_F(CheckOverlay, SeesAWriteElsewhere) {
+  Overlay more = with(0, [](Bytes& /*bytes*/) {});
+  more.add(disk_->layout().rootfs_a->offset_bytes + 1024, bytes_of("x"));
+  more.finish();
+  EXPECT_THAT(golden_->check_overlay(views(contents_), more),
+              FailsWith(Code::check_failed, "the overlay writes where no device file is"));
+}
+
 TEST_F(CheckOverlay, SeesTheOverlayOfAnotherDevice) {
   const std::vector<std::string> other{content(241, 8), content(900, 9)};
   EXPECT_THAT(golden_->check_overlay(views(other), overlay_), FailsWith(Code::check_failed));

@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "disk_image.hpp"
+#include "imprint/golden/store.hpp"
 #include "support/matchers.hpp"
 
 namespace imprint::golden::test {
@@ -99,6 +100,37 @@ TEST(Golden, WritesADeviceByItsOverlay) {
   EXPECT_EQ(attributes_of(made, data, "/mender/mender-cert.pem"), "0644 0:0 877");
   EXPECT_THAT(golden->check_overlay(views(contents), overlay), IsOk());
   EXPECT_THAT(golden->check_overlay_by_path(views(contents), overlay), IsOk());
+}
+
+TEST(Golden, GivesTheSameImageThroughTheStore) {
+  IMPRINT_NEED_DISK_TOOLS();
+  const DiskImage disk;
+  const auto golden = Golden::build(disk.base(), disk.layout(), full_recipe());
+  ASSERT_THAT(golden, IsOk());
+  const std::vector<std::string> contents{content(241, 1), content(1100, 2)};
+  Overlay overlay;
+  ASSERT_THAT(golden->make_overlay(views(contents), overlay), IsOk());
+  const imprint::test::TempDir dir;
+  {
+    auto store = OverlayStore::open_or_create(
+        dir / "overlays.db", {.base_path = disk.base().path(), .golden_patch = golden->patch()});
+    ASSERT_THAT(store, IsOk());
+    crypto::SecretBytes serialized;
+    overlay.serialize(serialized);
+    const OverlayStore::Item item{
+        .device_id = "dev", .image_name = "dev.img", .serialized = serialized.view()};
+    ASSERT_THAT(store->put(std::span(&item, 1)), IsOk());
+  }
+
+  const auto store = OverlayStore::open(dir / "overlays.db").value();
+  Overlay stored;
+  ASSERT_THAT(stored.parse(store.get("dev").value().serialized.view()), IsOk());
+  ASSERT_THAT(write_golden_file(disk.base(), store.header().golden_patch, dir / "image"), IsOk());
+  {
+    auto file = File::open_read_write(dir / "image").value();
+    ASSERT_THAT(stored.apply(file), IsOk());
+  }
+  EXPECT_EQ(whole(dir / "image"), whole(disk.apply(golden->patch(), overlay)));
 }
 
 TEST(Golden, KeepsEveryFileSystemKindClean) {

@@ -12,8 +12,9 @@
 
 namespace imprint::golden {
 
-/// What turns the golden image into one device's image: disjoint (byte offset, bytes), ascending. Holds the private key.
-/// Buffers are kept by clear(), so that one Overlay serves many devices without allocating.
+/// What turns the golden image into one device's image: disjoint (byte offset, bytes), ascending.
+/// Holds the private key. Buffers are kept by clear(), so that one Overlay serves many devices
+/// without allocating.
 class Overlay {
  public:
   struct Piece {
@@ -23,13 +24,16 @@ class Overlay {
   };
 
   void clear() noexcept;
-  /// Pieces may be added in any order; finish() sorts them. Overlapping pieces are our bug (assert).
+  /// Pieces may be added in any order; finish() sorts them. Overlapping pieces are our bug
+  /// (assert).
   void add(std::uint64_t offset, ByteView bytes);
   void finish();
 
   [[nodiscard]] std::span<const Piece> pieces() const noexcept { return pieces_; }
 
-  [[nodiscard]] ByteView bytes_of(const Piece& piece) const noexcept { return bytes_.view().subspan(piece.begin, piece.length); }
+  [[nodiscard]] ByteView bytes_of(const Piece& piece) const noexcept {
+    return bytes_.view().subspan(piece.begin, piece.length);
+  }
 
   [[nodiscard]] std::size_t total_bytes() const noexcept { return bytes_.size(); }
 
@@ -39,7 +43,8 @@ class Overlay {
   /// SHA-256 of the serialized form.
   [[nodiscard]] crypto::Sha256Digest digest(crypto::Sha256& hasher) const;
 
-  /// The durable form (docs/overlays.md): varint count, then per piece varint offset delta, varint length, bytes. Replaces `into`.
+  /// The durable form (docs/overlays.md): varint count, then per piece varint offset delta, varint
+  /// length, bytes. Replaces `into`.
   void serialize(crypto::SecretBytes& into) const;
   /// Replaces the content; refuses anything that serialize cannot have written.
   Result<> parse(ByteView serialized);

@@ -26,6 +26,7 @@ struct SharedFile {
 struct MergedFile {
   std::string path;
   /// `existing` is none when there is no such file; the error is passed on with the path added.
+  /// Called once for each copy, while the golden image is built; variants reuse what it gave.
   std::function<Result<std::string>(std::optional<std::string_view> existing)> merge;
   /// Missing in the first rootfs (or on the data partition): an error when true, else made anew
   /// with `attributes_if_new`.
@@ -46,7 +47,8 @@ struct DeviceFile {
 
 /// Everything that is done to a base image. Rootfs paths are applied to A and, where it is
 /// populated, to B; a path that leads to the same place from both (the data partition) is applied
-/// once.
+/// once. A merge may build on a shared file of the same path; any other two entries that lead to
+/// one file are an error.
 struct Recipe {
   std::vector<SharedFile> files;
   std::vector<MergedFile> merges;

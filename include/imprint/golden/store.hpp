@@ -18,21 +18,22 @@ namespace imprint::golden {
 
 /// What all overlays of a store need to become images.
 struct StoreHeader {
-  std::string base_path;                    ///< absolute
+  std::string base_path;  ///< absolute
   std::uint64_t base_size_bytes = 0;
-  crypto::Sha256Digest base_digest{};       ///< content_digest of the base image
-  crypto::Sha256Digest golden_digest{};     ///< names the golden image
+  crypto::Sha256Digest base_digest{};    ///< content_digest of the base image
+  crypto::Sha256Digest golden_digest{};  ///< names the golden image
   image::Patch golden_patch;
-  bool bmap = false;                        ///< materialize writes a .bmap beside the image
+  bool bmap = false;  ///< materialize writes a .bmap beside the image
 };
 
-/// The overlay store: one SQLite file per batch (0600: it holds the private keys) from which any device's image can be made later.
-/// One writer at a time; methods are not thread-safe.
+/// The overlay store: one SQLite file per batch (0600: it holds the private keys) from which any
+/// device's image can be made later. One writer at a time; methods are not thread-safe.
 class OverlayStore {
  public:
   struct Impl;
 
-  /// Creates the store, or opens an existing one if its golden digest is the same; otherwise Code::exists saying that the store was made from another base image or manifest.
+  /// Creates the store, or opens an existing one if its golden digest is the same; otherwise
+  /// Code::exists saying that the store was made from another base image or manifest.
   static Result<OverlayStore> open_or_create(const fs::path& path, const StoreHeader& header);
   /// For reading; refuses a file that is no overlay store or a newer version.
   static Result<OverlayStore> open(const fs::path& path);
@@ -48,7 +49,8 @@ class OverlayStore {
     ByteView serialized;          ///< Overlay::serialize
   };
 
-  /// All items in one durable transaction; an item of a device that is there already replaces it (its identity was superseded).
+  /// All items in one durable transaction; an item of a device that is there already replaces it
+  /// (its identity was superseded).
   Result<> put(std::span<const Item> items);
 
   struct Entry {
@@ -60,7 +62,8 @@ class OverlayStore {
   [[nodiscard]] Result<Entry> get(std::string_view device_id) const;
   [[nodiscard]] Result<std::uint64_t> count() const;
   /// Ids in the order they were stored.
-  Result<> for_each_id(const std::function<void(std::string_view id, std::string_view image_name)>& visit) const;
+  Result<> for_each_id(
+      const std::function<void(std::string_view id, std::string_view image_name)>& visit) const;
 
  private:
   explicit OverlayStore(std::unique_ptr<Impl> impl);
