@@ -12,6 +12,8 @@ target_compile_options(imprint_options INTERFACE
   $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wlogical-op>
   # g++ 12 sees overlapping copies in "literal" + std::string from -O2 on (GCC bug 105329).
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
+  # ... and takes std::optional<std::string> for uninitialised at -O3 (GCC bug 105562).
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
   $<$<BOOL:${IMPRINT_WERROR}>:-Werror>)
 if(IMPRINT_SANITIZE)
   target_compile_options(imprint_options INTERFACE -fsanitize=${IMPRINT_SANITIZE} -fno-omit-frame-pointer

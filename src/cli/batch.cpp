@@ -176,7 +176,7 @@ Action add_batch(CLI::App& program) {
       ->check(CLI::PositiveNumber);
   command->add_option("--output", options->request.overrides.output_directory,
                       "Output directory instead of the manifest's");
-  command->add_option("--format", options->request.overrides.format,
+  command->add_option("--format", options->format,
                       "'image' (one file a device) or 'overlay' (one store for all)");
   command->add_option("--image", options->request.overrides.image,
                       "Base image instead of the manifest's");

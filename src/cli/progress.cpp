@@ -44,6 +44,7 @@ void Progress::batch_finished(const pipeline::BatchReport& /*report*/) {
 }
 
 std::string duration_text(double seconds) {
+  if (seconds < 10) return fmt::format("{:.1f} s", seconds);
   const auto whole = static_cast<long>(seconds + 0.5);
   if (whole < 60) return fmt::format("{} s", whole);
   if (whole < 3600) return fmt::format("{} min", (whole + 30) / 60);

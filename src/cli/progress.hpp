@@ -32,7 +32,7 @@ class Progress final : public pipeline::BatchObserver {
   std::uint64_t failed_ = 0;
 };
 
-/// "3 s", "12 min", "2 h 05 min".
+/// "3.2 s", "45 s", "12 min", "2 h 05 min".
 [[nodiscard]] std::string duration_text(double seconds);
 
 }  // namespace imprint::cli

@@ -14,8 +14,10 @@
 
 #include "imprint/pipeline/batch.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <mutex>
+#include <sys/resource.h>
 
 #include <fmt/format.h>
 
@@ -37,10 +39,14 @@ namespace imprint::pipeline {
 
 namespace {
 
-/// Devices that share one ledger transaction. An overlay costs microseconds, so many share a
-/// commit; an image costs far more than a commit, and few at a time let an interruption end soon.
+/// Devices that share one ledger transaction. An overlay costs microseconds and a commit
+/// milliseconds, so many share one, as far as memory (about 8 KiB a device in hand) stays small
+/// with many jobs. An image costs far more than a commit, and few at a time let an interruption end
+/// soon.
 std::size_t group_size(const BatchPlan::Impl& plan) {
-  if (plan.manifest.output.format == manifest::OutputFormat::overlay) return 256;
+  if (plan.manifest.output.format == manifest::OutputFormat::overlay) {
+    return std::clamp<std::size_t>(std::size_t{8192} / plan.jobs, 256, 2048);
+  }
   return plan.summary.reflink ? 16 : 4;
 }
 
@@ -57,12 +63,20 @@ Result<std::unique_ptr<Sink>> open_sink(const BatchPlan::Impl& plan,
       golden::write_golden_file(*plan.base, plan.golden->patch(), output.golden_image(digest)));
   ImageSinkPlan sink{.directory = output.path(),
                      .golden_file = output.golden_image(digest),
+                     .base = *plan.base,
                      .golden = *plan.golden,
                      .layout = plan.layout,
                      .device_files = plan.device_files,
                      .reflink = plan.summary.reflink,
                      .bmap = plan.manifest.output.bmap};
   return std::unique_ptr<Sink>(IMPRINT_TRY(ImageSink::open(std::move(sink))));
+}
+
+std::uint64_t peak_memory_bytes() {
+  struct rusage usage {};
+
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
 }
 
 /// What the command will exit with, for the ledger's record of the run.
@@ -161,6 +175,8 @@ Result<BatchReport> BatchRun::run() {
   report_.stages = clocks_.seconds();
   report_.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+
+  report_.peak_memory_bytes = peak_memory_bytes();
 
   Result<> concluded = conclude();
   if (abort_reason_) {
@@ -265,7 +281,11 @@ void BatchRun::finish(Group& group) {
   if (!placed.empty()) {
     if (Result<> published = sink_->publish(placed); !published) {
       for (Device* device : placed) {
-        if (!device->error) device->error = published.error();
+        if (device->error) continue;
+        device->error = published.error();
+        // Its output may be there or not. No outcome is recorded: the next run looks and settles
+        // it.
+        device->certificate_row = 0;
       }
       abort(std::move(published).error());
     }

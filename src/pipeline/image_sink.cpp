@@ -68,7 +68,10 @@ Result<std::shared_ptr<const image::BmapTemplate>> ImageSink::bmap_template(
     key.emplace_back(range.offset, range.length_bytes);
   const std::lock_guard lock(bmap_mutex_);
   auto& found = bmap_templates_[key];
-  if (!found) found = IMPRINT_TRY(image::BmapTemplate::build(golden_image_, touched));
+  if (!found) {
+    const auto content = IMPRINT_TRY(image::data_ranges(plan_.base.file()));
+    found = IMPRINT_TRY(image::BmapTemplate::build(golden_image_, touched, content));
+  }
   return found;
 }
 
@@ -77,7 +80,12 @@ Result<> ImageSink::publish(std::span<Device*> devices) {
     // The block map first: an image under its final name is complete with all that belongs to it.
     Result<> published = device->bmap ? device->bmap->publish() : Result<>();
     if (published) published = device->image->publish_synced();
-    if (!published) device->error = std::move(published).error();
+    if (!published) {
+      device->error = std::move(published).error();
+      // A block map without its image would be half a device; what cannot be removed is overwritten
+      // by the next run.
+      if (device->bmap) (void)remove_file(plan_.directory / (device->name + ".bmap"));
+    }
     device->bmap.reset();
     device->image.reset();
   }

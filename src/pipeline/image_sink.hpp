@@ -15,6 +15,7 @@ namespace imprint::pipeline {
 struct ImageSinkPlan {
   fs::path directory;
   fs::path golden_file;
+  const image::FileImage& base;
   const golden::Golden& golden;
   const image::Layout& layout;
   std::span<const golden::DeviceFile> device_files;

@@ -254,13 +254,14 @@ Result<InjectReport> inject(const InjectRequest& request, const Clock& clock) {
   // happens to us.
   auto entry = IMPRINT_TRY(
       InjectLedger::record(request, work.manifest, work.authority, *work.certificate, clock));
+  if (!request.output) IMPRINT_TRY(entry.replaces(edit.replaced));
   if (Result<> written = write(request, image, edit, work, entry.note()); !written) {
     Error error = std::move(written).error();
     if (Result<> recorded = entry.failed(error.message(), clock); !recorded)
       error = std::move(error).context(recorded.error().message());
     return fail(std::move(error));
   }
-  IMPRINT_TRY(entry.placed(request.output ? std::nullopt : edit.replaced, clock));
+  IMPRINT_TRY(entry.placed(clock));
   return std::move(work.report);
 }
 

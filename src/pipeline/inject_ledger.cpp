@@ -15,6 +15,18 @@ std::optional<fs::path> ledger_path(const InjectRequest& request,
   return manifest.authority.certificate.parent_path() / "ledger.db";
 }
 
+/// Row 0 is none.
+Result<> supersede_replaced(ledger::Ledger& ledger, std::int64_t row, const Clock& clock) {
+  if (row == 0) return {};
+  const ledger::Outcome outcome{.certificate_row = row,
+                                .state = ledger::State::superseded,
+                                .file = {},
+                                .digest = {},
+                                .reason = "replaced in its image by inject --force",
+                                .at = clock.now()};
+  return ledger.record_outcomes(std::span(&outcome, 1));
+}
+
 }  // namespace
 
 Result<InjectLedger> InjectLedger::record(const InjectRequest& request,
@@ -41,6 +53,12 @@ Result<InjectLedger> InjectLedger::record(const InjectRequest& request,
   const Bytes serial = certificate.serial();
   const crypto::Sha256Digest fingerprint = certificate.fingerprint();
   const crypto::Sha256Digest public_key = crypto::sha256(certificate.public_key_der());
+  // A certificate that was made elsewhere may be written again: the ledger has it once.
+  const auto known = IMPRINT_TRY(entry.ledger_->find_public_key(public_key));
+  if (known && known->certificate_sha256 == fingerprint) {
+    entry.row_ = known->certificate_row;
+    return entry;
+  }
   const auto kind = certificate.key_kind();
   const ledger::Issued issued{.device_id = request.id,
                               .subject = subject,
@@ -55,10 +73,19 @@ Result<InjectLedger> InjectLedger::record(const InjectRequest& request,
   return entry;
 }
 
+Result<> InjectLedger::replaces(const std::optional<crypto::Certificate>& certificate) {
+  if (!ledger_ || !certificate) return {};
+  const auto old = IMPRINT_TRY(ledger_->find_serial(certificate->serial()));
+  if (old && old->certificate_row != row_) replaced_row_ = old->certificate_row;
+  return {};
+}
+
 std::string InjectLedger::note() const {
   if (!ledger_) return {};
-  return nlohmann::ordered_json{
-      {"ledger", path_.string()}, {"certificate_row", row_}, {"image", image_}}
+  return nlohmann::ordered_json{{"ledger", path_.string()},
+                                {"certificate_row", row_},
+                                {"replaced_row", replaced_row_},
+                                {"image", image_}}
       .dump();
 }
 
@@ -80,21 +107,9 @@ Result<> InjectLedger::failed(std::string_view reason, const Clock& clock) {
   return conclude(ledger::State::failed, reason, 1, clock);
 }
 
-Result<> InjectLedger::placed(const std::optional<crypto::Certificate>& replaced,
-                              const Clock& clock) {
+Result<> InjectLedger::placed(const Clock& clock) {
   if (!ledger_) return {};
-  if (replaced) {
-    const auto old = IMPRINT_TRY(ledger_->find_serial(replaced->serial()));
-    if (old && old->certificate_row != row_) {
-      const ledger::Outcome outcome{.certificate_row = old->certificate_row,
-                                    .state = ledger::State::superseded,
-                                    .file = {},
-                                    .digest = {},
-                                    .reason = "replaced in its image by inject --force",
-                                    .at = clock.now()};
-      IMPRINT_TRY(ledger_->record_outcomes(std::span(&outcome, 1)));
-    }
-  }
+  IMPRINT_TRY(supersede_replaced(*ledger_, replaced_row_, clock));
   return conclude(ledger::State::placed, {}, 0, clock);
 }
 
@@ -108,6 +123,8 @@ Result<> InjectLedger::settle(std::string_view note, bool placed, const Clock& c
   }
   auto ledger = IMPRINT_TRY(ledger::Ledger::open(fs::path(record["ledger"].get<std::string>())));
   const auto image = record["image"].get<std::string>();
+  if (placed)
+    IMPRINT_TRY(supersede_replaced(ledger, record.value("replaced_row", std::int64_t{0}), clock));
   const ledger::Outcome outcome{
       .certificate_row = record["certificate_row"].get<std::int64_t>(),
       .state = placed ? ledger::State::placed : ledger::State::superseded,

@@ -21,15 +21,18 @@ class InjectLedger {
                                      const std::optional<authority::Authority>& authority,
                                      const crypto::Certificate& certificate, const Clock& clock);
 
-  /// For the redo journal: which row of which ledger an interrupted inject has to settle. Holds no
+  /// Says which certificate is in the image now: superseded, if this ledger knows it, once the new
+  /// one is placed.
+  Result<> replaces(const std::optional<crypto::Certificate>& certificate);
+
+  /// For the redo journal: which rows of which ledger an interrupted inject has to settle. Holds no
   /// secret.
   [[nodiscard]] std::string note() const;
 
   Result<> failed(std::string_view reason, const Clock& clock);
-  /// `replaced`: the certificate that was in the image before; superseded if this ledger knows it.
-  Result<> placed(const std::optional<crypto::Certificate>& replaced, const Clock& clock);
+  Result<> placed(const Clock& clock);
 
-  /// Settles the row that a note names after recovery.
+  /// Settles the rows that a note names after recovery.
   static Result<> settle(std::string_view note, bool placed, const Clock& clock);
 
  private:
@@ -41,6 +44,7 @@ class InjectLedger {
   std::string image_;
   std::int64_t run_ = 0;
   std::int64_t row_ = 0;
+  std::int64_t replaced_row_ = 0;
 };
 
 }  // namespace imprint::pipeline

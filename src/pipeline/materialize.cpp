@@ -56,7 +56,7 @@ Result<> check_written(const fs::path& path, const image::Patch& golden,
 
 /// The block map: ranges cut where this overlay writes.
 Result<> write_bmap(const fs::path& target, const fs::path& image_path,
-                    const golden::Overlay& overlay) {
+                    const image::FileImage& base, const golden::Overlay& overlay) {
   std::vector<image::DataRange> touched;
   std::vector<image::BmapTemplate::DeviceWrite> writes;
   for (const golden::Overlay::Piece& piece : overlay.pieces()) {
@@ -64,7 +64,8 @@ Result<> write_bmap(const fs::path& target, const fs::path& image_path,
     writes.push_back({piece.offset, overlay.bytes_of(piece)});
   }
   const auto image = IMPRINT_TRY(image::FileImage::open(image_path));
-  const auto bmap = IMPRINT_TRY(image::BmapTemplate::build(image, touched));
+  const auto content = IMPRINT_TRY(image::data_ranges(base.file()));
+  const auto bmap = IMPRINT_TRY(image::BmapTemplate::build(image, touched, content));
   const std::string xml = IMPRINT_TRY(bmap->finish(writes));
   return write_file_atomic(target, bytes_of(xml), kBmapMode);
 }
@@ -104,7 +105,7 @@ Result<MaterializeReport> materialize(const MaterializeRequest& request) {
   MaterializeReport report{.image = target, .bmap = std::nullopt, .id = request.id};
   if (header.bmap) {
     report.bmap = target.string() + ".bmap";
-    IMPRINT_TRY(write_bmap(*report.bmap, image.temporary_path(), overlay));
+    IMPRINT_TRY(write_bmap(*report.bmap, image.temporary_path(), base, overlay));
   }
   IMPRINT_TRY(image.publish_synced());
   IMPRINT_TRY(sync_directory(target.parent_path().empty() ? fs::path(".") : target.parent_path()));

@@ -60,6 +60,7 @@ std::string to_json(const PlanSummary& plan, const BatchReport& report) {
       {"bytes_written", report.bytes_written},
       {"seconds", report.seconds},
       {"devices_per_second", rate},
+      {"peak_memory_bytes", report.peak_memory_bytes},
       {"jobs", report.jobs},
       {"stage_seconds",
        {{"mint", report.stages.mint},

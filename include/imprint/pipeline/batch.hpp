@@ -83,6 +83,7 @@ struct BatchReport {
   bool interrupted = false;
   bool limited = false;  ///< stopped by `limit`
   double seconds = 0;
+  std::uint64_t peak_memory_bytes = 0;  ///< of the process so far
   unsigned jobs = 0;
   StageSeconds stages;
   std::vector<std::string> warnings;
