@@ -198,7 +198,7 @@ Result<> BatchRun::prepare() {
                          .authority_sha256 = plan_.authority->certificate().fingerprint(),
                          .at = clock_.now()}));
   earlier_ = IMPRINT_TRY(resume(plan_, ledger_, *sink_, clock_));
-  for (unsigned i = 0; i < plan_.jobs; ++i)
+  for (unsigned i = 0; i < flow_threads(plan_.jobs); ++i)
     workers_.push_back(IMPRINT_TRY(Worker::create(plan_)));
   // Two groups more than workers: while one is committed and one waits for its turn, nobody is
   // idle.

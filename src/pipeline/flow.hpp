@@ -21,11 +21,19 @@ struct Flow {
   std::function<void(std::size_t slot)> finish;  ///< ordered; afterwards the slot is free again
 };
 
-/// Runs until `produce` says false and every group has finished. `jobs` >= 1 threads in all, the
-/// caller's included.
+/// Threads that a flow of so many jobs runs on. One job is one thread. From two on there is one
+/// more, because the ordered stages wait for the disk: measured with 100,000 overlays on two cores,
+/// a core stood idle for a quarter of the time without it.
+[[nodiscard]] constexpr unsigned flow_threads(unsigned jobs) noexcept {
+  return jobs < 2 ? 1 : jobs + 1;
+}
+
+/// Runs until `produce` says false and every group has finished. `jobs` >= 1; flow_threads(jobs)
+/// threads in all, the caller's included.
 void run_flow(const Flow& flow, unsigned jobs, std::size_t in_flight);
 
-/// Index of the calling worker inside run_flow, 0 .. jobs-1: for per-worker state (a Minter, say).
+/// Index of the calling worker inside run_flow, 0 .. flow_threads(jobs)-1: for per-worker state (a
+/// Minter, say).
 [[nodiscard]] std::size_t current_worker() noexcept;
 
 }  // namespace imprint::pipeline

@@ -3,6 +3,7 @@
 // are out at once.
 
 #include <mutex>
+#include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_pipeline.h>
 #include <oneapi/tbb/task_arena.h>
 #include <optional>
@@ -63,7 +64,10 @@ void run_flow(const Flow& flow, unsigned jobs, std::size_t in_flight) {
     slots.give_back(slot);
   };
 
-  tbb::task_arena arena(static_cast<int>(jobs));
+  // TBB would not start more threads than the machine has cores unless it is told that it may.
+  const unsigned threads = flow_threads(jobs);
+  const tbb::global_control allow(tbb::global_control::max_allowed_parallelism, threads);
+  tbb::task_arena arena(static_cast<int>(threads));
   arena.execute([&] {
     tbb::parallel_pipeline(
         in_flight,

@@ -44,7 +44,7 @@ void run_flow(const Flow& flow, unsigned jobs, std::size_t in_flight) {
   Turnstile finish_turn;
 
   // One slot per worker is enough here: a worker carries its group through all stages.
-  const std::size_t workers = std::min<std::size_t>(jobs, in_flight);
+  const std::size_t workers = std::min<std::size_t>(flow_threads(jobs), in_flight);
   const auto work = [&](std::size_t worker) {
     worker_index = worker;
     const std::size_t slot = worker;

@@ -91,11 +91,11 @@ TEST(Flow, NeverHasMoreGroupsInFlightThanSlots) {
   EXPECT_GE(recorder.most_in_flight, 1U);
 }
 
-TEST(Flow, WorkersAreNumberedBelowJobs) {
+TEST(Flow, WorkersAreNumberedBelowThreads) {
   Recorder recorder(300, 4);
   run_flow(recorder.flow(), 2, 4);
   for (const std::size_t worker : recorder.workers)
-    EXPECT_LT(worker, 2U);
+    EXPECT_LT(worker, flow_threads(2));
 }
 
 TEST(Flow, NothingToProduceIsNothingToDo) {
