@@ -136,7 +136,7 @@ bool push_alt_name(GENERAL_NAMES* names, AltNameKind kind, std::string_view valu
   GENERAL_NAME_set0_value(name.get(), type, text);
   if (ASN1_STRING_set(text, content.data(), static_cast<int>(content.size())) != 1) return false;
   if (sk_GENERAL_NAME_push(names, name.get()) <= 0) return false;
-  name.release();
+  (void)name.release();  // now in `names`
   return true;
 }
 

@@ -70,6 +70,7 @@ Result<std::vector<Certificate>> Certificate::parse_all(ByteView pem) {
   }));
   if (encoded.empty()) return fail(Code::invalid_input, "holds no certificate in PEM form");
   std::vector<Certificate> certificates;
+  certificates.reserve(encoded.size());
   for (const Bytes& der : encoded) {
     certificates.push_back(IMPRINT_TRY(certificate_from_der(der)));
   }

@@ -175,7 +175,7 @@ Result<Bytes> PrivateKey::to_encrypted_pem(const SecretBytes& passphrase) const 
   if (encrypted == nullptr) {
     return fail(openssl_error(Code::crypto, "encrypting a private key"));
   }
-  scheme.release();  // now part of `encrypted`
+  (void)scheme.release();  // now part of `encrypted`
   Bytes sealed(static_cast<std::size_t>(i2d_X509_SIG(encrypted.get(), nullptr)));
   unsigned char* out = octets(MutableBytes(sealed));
   i2d_X509_SIG(encrypted.get(), &out);

@@ -19,6 +19,8 @@ class Sha256 {
   Sha256();
   Sha256(Sha256&&) noexcept;
   Sha256& operator=(Sha256&&) noexcept;
+  Sha256(const Sha256&) = delete;
+  Sha256& operator=(const Sha256&) = delete;
   ~Sha256();
   void update(ByteView bytes);
   /// The digest of all that was added; starts anew.

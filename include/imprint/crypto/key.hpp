@@ -28,6 +28,8 @@ class PrivateKey {
   explicit PrivateKey(std::unique_ptr<Native> native);
   PrivateKey(PrivateKey&&) noexcept;
   PrivateKey& operator=(PrivateKey&&) noexcept;
+  PrivateKey(const PrivateKey&) = delete;
+  PrivateKey& operator=(const PrivateKey&) = delete;
   ~PrivateKey();
 
   static Result<PrivateKey> generate(KeyKind kind);

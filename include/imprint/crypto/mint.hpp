@@ -48,6 +48,8 @@ struct ProfileSpec {
 class Profile {
  public:
   struct Impl;
+  Profile(const Profile&) = delete;
+  Profile& operator=(const Profile&) = delete;
   ~Profile();
 
   /// Builds a sample with OpenSSL's X.509 builder, finds the slots in it and refuses if they cannot
@@ -92,6 +94,8 @@ class Minter {
                                const Signer& signer, unsigned verify_every = 1000);
   Minter(Minter&&) noexcept;
   Minter& operator=(Minter&&) noexcept;
+  Minter(const Minter&) = delete;
+  Minter& operator=(const Minter&) = delete;
   ~Minter();
 
   /// `slots` as Profile numbers them; the values have passed check_name_value and check_alt_name.
