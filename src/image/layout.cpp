@@ -100,6 +100,7 @@ std::vector<Suspect> look_into_all(const FileImage& image,
 
 [[nodiscard]] std::string describe(const std::vector<Suspect>& suspects) {
   std::vector<std::string> lines;
+  lines.reserve(suspects.size());
   for (const Suspect& suspect : suspects)
     lines.push_back(describe(suspect));
   return fmt::format("{}", fmt::join(lines, "; "));

@@ -32,8 +32,8 @@ using imprint::test::TempDir;
 constexpr std::string_view kNote = "row 7 of the ledger";
 constexpr std::string_view kOldKey = "OLD-PRIVATE-KEY";
 constexpr std::string_view kNewKey = "NEW-PRIVATE-KEY";
-/// Prime for a reason: pieces begin and end anywhere in a sector.
-constexpr std::uint64_t kOffset = 7 * 512;
+/// At no block boundary of the image: blocks and sectors must not be mixed up.
+constexpr std::uint64_t kOffset = std::uint64_t{7} * 512;
 
 [[nodiscard]] std::string content_of(std::string_view word, std::size_t lines) {
   std::string text;
@@ -60,6 +60,7 @@ class Redo : public testing::Test {
   /// Thousands of runs, each with several fsyncs: in memory where there is such a file system.
   /// (What an fsync is for is proved by the power cuts below, which no real disk would give us.)
   static void SetUpTestSuite() {
+    // No other thread yet. NOLINTNEXTLINE(concurrency-mt-unsafe)
     if (fs::is_directory("/dev/shm")) ::setenv("TMPDIR", "/dev/shm", 0);
   }
 

@@ -18,12 +18,15 @@ namespace imprint::image {
 class BmapTemplate {
  public:
   struct Impl;
+  BmapTemplate(const BmapTemplate&) = delete;
+  BmapTemplate& operator=(const BmapTemplate&) = delete;
   ~BmapTemplate();
 
-  /// `touched`: byte ranges that overlays may write. They count as mapped even where the golden image
-  /// has a hole. So do the ranges of `content`: pass the data_ranges of the base image, because zeros
-  /// that were written there and became holes in the copy are content all the same, and a flasher
-  /// that skips them leaves what was on the card before. Reads all data of the golden image once.
+  /// `touched`: byte ranges that overlays may write. They count as mapped even where the golden
+  /// image has a hole. So do the ranges of `content`: pass the data_ranges of the base image,
+  /// because zeros that were written there and became holes in the copy are content all the same,
+  /// and a flasher that skips them leaves what was on the card before. Reads all data of the golden
+  /// image once.
   static Result<std::shared_ptr<const BmapTemplate>> build(const FileImage& golden,
                                                            std::span<const DataRange> touched,
                                                            std::span<const DataRange> content = {});
