@@ -36,6 +36,8 @@ class Golden {
                               Recipe recipe);
   Golden(Golden&&) noexcept;
   Golden& operator=(Golden&&) noexcept;
+  Golden(const Golden&) = delete;
+  Golden& operator=(const Golden&) = delete;
   ~Golden();
 
   /// Base image -> golden image.

@@ -39,6 +39,8 @@ class OverlayStore {
   static Result<OverlayStore> open(const fs::path& path);
   OverlayStore(OverlayStore&&) noexcept;
   OverlayStore& operator=(OverlayStore&&) noexcept;
+  OverlayStore(const OverlayStore&) = delete;
+  OverlayStore& operator=(const OverlayStore&) = delete;
   ~OverlayStore();
 
   [[nodiscard]] const StoreHeader& header() const noexcept;
