@@ -209,19 +209,32 @@ Result<> write_file_atomic(const fs::path& path, ByteView bytes, unsigned mode) 
   return sync_directory(directory_of(path));
 }
 
-Result<> sync_directory(const fs::path& directory) {
+namespace {
+
+/// Opens a directory, applies a sync to it and closes it. The error number of the sync, 0 for none.
+Result<int> sync_by(int (*sync)(int fd), const fs::path& directory) {
   const fs::path path = directory.empty() ? fs::path(".") : directory;
   const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return fail(system_error(named("opening the directory", path)));
-  const int status = sys::fsync(fd);
-  const int error_number = errno;
+  const int error_number = sync(fd) == 0 ? 0 : errno;
   ::close(fd);
+  return error_number;
+}
+
+}  // namespace
+
+Result<> sync_directory(const fs::path& directory) {
+  const int error_number = IMPRINT_TRY(sync_by(sys::fsync, directory));
   // EINVAL: a file system (some network and FUSE ones) that cannot sync directories and need not be
   // told to.
-  if (status != 0 && error_number != EINVAL) {
-    return fail(system_error(named("syncing the directory", path), error_number));
-  }
-  return {};
+  if (error_number == 0 || error_number == EINVAL) return {};
+  return fail(system_error(named("syncing the directory", directory), error_number));
+}
+
+Result<> sync_file_system(const fs::path& directory) {
+  const int error_number = IMPRINT_TRY(sync_by(sys::syncfs, directory));
+  if (error_number == 0) return {};
+  return fail(system_error(named("syncing the file system of", directory), error_number));
 }
 
 Result<> make_directories(const fs::path& directory, unsigned mode) {

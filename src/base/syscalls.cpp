@@ -58,6 +58,10 @@ int fsync(int fd) {
   return guarded("fsync", [&] { return ::fsync(fd); });
 }
 
+int syncfs(int fd) {
+  return guarded("syncfs", [&] { return ::syncfs(fd); });
+}
+
 int rename(const char* from, const char* to) {
   return guarded("rename", [&] { return ::rename(from, to); });
 }

@@ -22,11 +22,14 @@
 #include "imprint/image/clone.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
 #include <memory>
+#include <optional>
 #include <unistd.h>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -93,6 +96,43 @@ Result<> copy_range(const File& from, File& to, DataRange range, MutableBytes bu
   return {};
 }
 
+/// Closes a descriptor.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+  Descriptor& operator=(Descriptor&&) = delete;
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+
+  [[nodiscard]] int fd() const noexcept { return fd_; }
+
+ private:
+  int fd_;
+};
+
+/// A file without a name (O_TMPFILE), which nobody sees and a crash cannot leave behind, in the
+/// directory or its nearest existing parent. None where the file system has no such files.
+Result<std::optional<Descriptor>> unnamed_file(const fs::path& directory) {
+  fs::path probe = directory.empty() ? fs::path(".") : directory;
+  for (;;) {
+    const int fd = sys::open_write(probe.c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+    if (fd >= 0) return std::optional<Descriptor>(Descriptor(fd));
+    if (errno == EOPNOTSUPP || errno == EISDIR) return std::optional<Descriptor>();
+    const fs::path parent = probe.has_parent_path() ? probe.parent_path() : fs::path(".");
+    if (errno != ENOENT || parent == probe) {
+      return fail(system_error("making a file in " + quoted(probe.native())));
+    }
+    probe = parent;
+  }
+}
+
 [[nodiscard]] Error seek_error(const File& file) {
   return system_error("looking for holes in " + quoted(file.path().native()));
 }
@@ -119,26 +159,17 @@ Result<CloneMethod> clone(const File& from, File& to, bool prefer_reflink) {
   return CloneMethod::sparse_copy;
 }
 
-Result<bool> can_reflink(const File& from, const fs::path& directory) {
-  fs::path probe = directory.empty() ? fs::path(".") : directory;
-  int fd = -1;
-  // O_TMPFILE: a file without a name, which nobody sees and a crash cannot leave behind.
-  while ((fd = sys::open_write(probe.c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600)) < 0) {
-    const fs::path parent = probe.has_parent_path() ? probe.parent_path() : fs::path(".");
-    if (errno == EOPNOTSUPP || errno == EISDIR) return false;  // cannot do O_TMPFILE: nor this
-    if (errno != ENOENT || parent == probe) {
-      return fail(system_error("making a file in " + quoted(probe.native())));
-    }
-    probe = parent;
+Result<bool> can_reflink(const fs::path& directory) {
+  const auto from = IMPRINT_TRY(unnamed_file(directory));
+  const auto to = IMPRINT_TRY(unnamed_file(directory));
+  if (!from || !to) return false;
+  constexpr std::array<std::byte, kBlockBytes> kSomething{std::byte{1}};
+  if (sys::pwrite(from->fd(), kSomething.data(), kSomething.size(), 0) < 0) {
+    return fail(system_error("writing to a file in " + quoted(directory.native())));
   }
-  const int status = sys::ficlone(fd, from.fd());
-  const int error_number = errno;
-  ::close(fd);
-  if (status == 0) return true;
-  if (means_cannot_share(error_number)) return false;
-  return fail(system_error(
-      fmt::format("cloning {} to {}", quoted(from.path().native()), quoted(probe.native())),
-      error_number));
+  if (sys::ficlone(to->fd(), from->fd()) == 0) return true;
+  if (means_cannot_share(errno)) return false;
+  return fail(system_error("cloning a file in " + quoted(directory.native())));
 }
 
 Result<std::vector<DataRange>> data_ranges(const File& file) {

@@ -59,7 +59,9 @@ int collect_block(ext2_filsys /*fs*/, blk64_t* block, e2_blkcnt_t /*logical*/,
   return 0;
 }
 
-/// Zeroes and frees one block that a file has given up.
+/// Zeroes one block that a file has given up. It stays allocated until the commit, so that no later
+/// write of the same edit gets it: what is new must lie where the old image had nothing, because an
+/// edit in place writes there first and directly, and only the rest through its journal (redo.hpp).
 [[nodiscard]] Result<> release_block(Volume::Impl& impl, InodeNumber owner, blk64_t block) {
   // The library would report a wrong number on stderr and go on.
   if (!impl.is_block_number(block) || ext2fs_test_block_bitmap2(impl.fs->block_map, block) == 0) {
@@ -68,7 +70,7 @@ int collect_block(ext2_filsys /*fs*/, blk64_t* block, e2_blkcnt_t /*logical*/,
                                                   owner, block));
   }
   IMPRINT_TRY(impl.check(io_channel_zeroout(impl.fs->io, block, 1)));
-  ext2fs_block_alloc_stats2(impl.fs, block, -1);
+  impl.released.push_back(block);
   return {};
 }
 
@@ -79,10 +81,24 @@ int collect_block(ext2_filsys /*fs*/, blk64_t* block, e2_blkcnt_t /*logical*/,
   if (block == 0) return {};
   IMPRINT_TRY(impl.check(ext2fs_free_ext_attr(impl.fs, number, &inode.large())));
   if (ext2fs_test_block_bitmap2(impl.fs->block_map, block) != 0) return {};
-  return impl.check(io_channel_zeroout(impl.fs->io, block, 1));
+  ext2fs_block_alloc_stats2(impl.fs, block, +1);  // until the commit, see release_block
+  return release_block(impl, number, block);
 }
 
 }  // namespace
+
+Result<> free_released(Volume::Impl& impl) {
+  for (const blk64_t block : impl.released) {
+    if (ext2fs_test_block_bitmap2(impl.fs->block_map, block) == 0) {
+      return impl.refuse(
+          Code::corrupt,
+          fmt::format("two files claim block {}; repair the file system with 'e2fsck -f'", block));
+    }
+    ext2fs_block_alloc_stats2(impl.fs, block, -1);
+  }
+  impl.released.clear();
+  return {};
+}
 
 void set_times(FullInode& inode, std::int64_t now, TimeStamps which) {
   const auto low = static_cast<std::uint32_t>(now);

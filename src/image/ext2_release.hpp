@@ -23,8 +23,11 @@ void set_times(FullInode& inode, std::int64_t now, TimeStamps which);
 /// Gives `to` the extended attributes of `from`, except those that speak about the old content.
 [[nodiscard]] Result<> copy_attributes(Volume::Impl& impl, InodeNumber from, InodeNumber to);
 
-/// One name less for a regular file. With the last one its blocks are zeroed and freed, its inode
-/// cleared.
+/// One name less for a regular file. With the last one its blocks are zeroed, to be freed at
+/// commit, and its inode cleared.
 [[nodiscard]] Result<> drop_link(Volume::Impl& impl, InodeNumber number);
+
+/// Frees what drop_link has given up; the first step of a commit.
+[[nodiscard]] Result<> free_released(Volume::Impl& impl);
 
 }  // namespace imprint::image

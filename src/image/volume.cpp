@@ -7,6 +7,7 @@
 
 #include "ext2_admission.hpp"
 #include "ext2_error.hpp"
+#include "ext2_release.hpp"
 #include "imprint/base/text.hpp"
 #include "volume_impl.hpp"
 
@@ -188,6 +189,7 @@ Result<> Volume::commit() {
   if (impl_->broken) {
     return impl_->refuse(Code::internal, "commit after an edit that failed half-way");
   }
+  IMPRINT_TRY(free_released(*impl_));
   // The library writes the bitmaps, the primary group descriptors and the primary superblock. The
   // backups stay as they are: neither the kernel nor e2fsck keep their counts current, and each
   // one not written is a block that no overlay has to carry.

@@ -66,6 +66,7 @@ struct Volume::Impl {
   std::int64_t now = 0;  // seconds since 1970
   TimePoint last_written;
   std::shared_ptr<const FreeMap> free_map;
+  std::vector<blk64_t> released;  ///< zeroed, still allocated; freed by commit
   /// An edit failed half-way: what is on the canvas is no file system any more.
   bool broken = false;
 

@@ -147,7 +147,7 @@ Result<> plan_room(BatchPlan::Impl& plan) {
   if (output.format == manifest::OutputFormat::overlay) {
     per_device += kOverlayBytesPerDevice;
   } else {
-    plan.summary.reflink = IMPRINT_TRY(image::can_reflink(plan.base->file(), output.directory));
+    plan.summary.reflink = IMPRINT_TRY(image::can_reflink(output.directory));
     const std::uint64_t golden =
         IMPRINT_TRY(allocated_bytes(*plan.base)) + plan.golden->patch().total_bytes();
     per_device += kFileOverhead + (plan.summary.reflink ? 2 * kOverlayBytesPerDevice : golden);
@@ -169,11 +169,28 @@ Result<> plan_room(BatchPlan::Impl& plan) {
   return {};
 }
 
+/// Where a file was named, for the message that it cannot be opened.
+std::string naming(const BatchRequest& request, const std::optional<fs::path>& flag,
+                   std::string_view option, std::string_view pointer) {
+  if (flag) return std::string(option);
+  return fmt::format("{}: {}", request.manifest.string(), pointer);
+}
+
+Result<manifest::DeviceTable> read_devices(const BatchRequest& request,
+                                           const manifest::Manifest& manifest) {
+  auto table = manifest::load_devices(manifest);
+  // All else that can be wrong with it is told with file, line and column.
+  if (table || (table.error().code != Code::not_found && table.error().code != Code::io))
+    return table;
+  return std::move(table).context(
+      naming(request, request.overrides.devices, "--devices", "/devices"));
+}
+
 Result<std::unique_ptr<BatchPlan::Impl>> make_plan(const BatchRequest& request,
                                                    const Clock& clock) {
   manifest::Manifest checked =
       IMPRINT_TRY(manifest::load_manifest(request.manifest, request.overrides));
-  manifest::DeviceTable table = IMPRINT_TRY(manifest::load_devices(checked));
+  manifest::DeviceTable table = IMPRINT_TRY(read_devices(request, checked));
   auto plan = std::make_unique<BatchPlan::Impl>(std::move(checked), std::move(table));
   plan->jobs = request.jobs == 0 ? usable_cpus() : request.jobs;
   plan->limit = request.limit;
@@ -188,7 +205,9 @@ Result<std::unique_ptr<BatchPlan::Impl>> make_plan(const BatchRequest& request,
   summary.devices = plan->devices.size();
 
   IMPRINT_TRY(plan_identity(*plan, clock));
-  plan->base = IMPRINT_TRY(image::FileImage::open(plan->manifest.image));
+  plan->base =
+      IMPRINT_TRY(image::FileImage::open(plan->manifest.image)
+                      .context(naming(request, request.overrides.image, "--image", "/image")));
   plan->layout = IMPRINT_TRY(image::find_layout(*plan->base));
   IMPRINT_TRY(plan_golden(*plan));
   IMPRINT_TRY(plan_room(*plan));

@@ -36,7 +36,7 @@ Result<> ImageSink::place(Device& device) {
   NewFile image = IMPRINT_TRY(NewFile::beside(target, kImageMode));
   IMPRINT_TRY(image::clone(golden_image_.file(), image.file(), plan_.reflink));
   IMPRINT_TRY(device.overlay.apply(image.file()));
-  IMPRINT_TRY(image.file().sync());
+  if (!plan_.reflink) IMPRINT_TRY(image.file().sync());
 
   const std::vector<ByteView> contents = device.contents();
   const auto written = IMPRINT_TRY(image::FileImage::open(image.temporary_path()));
@@ -56,6 +56,7 @@ Result<> ImageSink::write_bmap(Device& device, std::span<const ByteView> content
   const std::string xml = IMPRINT_TRY(bmap->finish(writes));
   NewFile file = IMPRINT_TRY(NewFile::beside(plan_.directory / (device.name + ".bmap"), kBmapMode));
   IMPRINT_TRY(file.file().write_all(0, bytes_of(xml)));
+  if (!plan_.reflink) IMPRINT_TRY(file.file().sync());
   device.bmap.emplace(std::move(file));
   return {};
 }
@@ -76,9 +77,10 @@ Result<std::shared_ptr<const image::BmapTemplate>> ImageSink::bmap_template(
 }
 
 Result<> ImageSink::publish(std::span<Device*> devices) {
+  if (plan_.reflink) IMPRINT_TRY(sync_file_system(plan_.directory));
   for (Device* device : devices) {
     // The block map first: an image under its final name is complete with all that belongs to it.
-    Result<> published = device->bmap ? device->bmap->publish() : Result<>();
+    Result<> published = device->bmap ? device->bmap->publish_synced() : Result<>();
     if (published) published = device->image->publish_synced();
     if (!published) {
       device->error = std::move(published).error();

@@ -212,7 +212,7 @@ Result<> write(const InjectRequest& request, const image::FileImage& image, cons
                const Work& work, const std::string& note) {
   if (request.output) return write_copy(image, *request.output, edit, work);
   const auto maps = IMPRINT_TRY(free_maps(image, edit.layout));
-  IMPRINT_TRY(image::InPlaceEdit::apply(request.image, edit.patch, maps, note));
+  IMPRINT_TRY(image::InPlaceEdit::apply(request.image, edit.patch, maps, note, &image));
   return check_written(request.image, edit, work);
 }
 

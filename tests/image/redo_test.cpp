@@ -416,6 +416,9 @@ TEST_F(RedoPowerCut, TheJournalNeverHoldsTheKey) {
       EXPECT_EQ(bytes->find(kNewKey), std::string::npos) << moment.operation;
       // Replaced, so only the zeros for it are in the journal.
       EXPECT_EQ(bytes->find(kOldKey), std::string::npos) << moment.operation;
+      // Written after the old key's block was given up, which must not serve again in the same
+      // edit.
+      EXPECT_EQ(bytes->find("CERTIFICATE"), std::string::npos) << moment.operation;
     }
   }
   EXPECT_TRUE(seen);

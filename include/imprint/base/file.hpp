@@ -94,6 +94,10 @@ Result<> write_file_atomic(const fs::path& path, ByteView bytes, unsigned mode);
 
 Result<> sync_directory(const fs::path& directory);
 
+/// Makes everything durable that has been written to the file system this directory is on: for many
+/// small files one call instead of one each.
+Result<> sync_file_system(const fs::path& directory);
+
 /// mkdir -p with this mode for the directories it makes.
 Result<> make_directories(const fs::path& directory, unsigned mode = 0755);
 

@@ -22,6 +22,8 @@ ssize_t pwrite(int fd, const void* data, size_t size, off_t offset);
 int ftruncate(int fd, off_t size);
 int fchmod(int fd, unsigned mode);
 int fsync(int fd);
+/// Syncs the whole file system that `fd` is on.
+int syncfs(int fd);
 int rename(const char* from, const char* to);
 int unlink(const char* path);
 int mkdir(const char* path, unsigned mode);

@@ -16,9 +16,9 @@ enum class CloneMethod { reflink, sparse_copy };
 /// `prefer_reflink` false skips the try. No sync.
 Result<CloneMethod> clone(const File& from, File& to, bool prefer_reflink = true);
 
-/// Whether files in this directory (or its nearest existing parent) can share extents with `from`;
-/// leaves nothing behind (O_TMPFILE).
-[[nodiscard]] Result<bool> can_reflink(const File& from, const fs::path& directory);
+/// Whether files in this directory (or its nearest existing parent) can share extents with each
+/// other. Leaves nothing behind.
+[[nodiscard]] Result<bool> can_reflink(const fs::path& directory);
 
 struct DataRange {
   std::uint64_t offset = 0;
