@@ -85,13 +85,13 @@ TEST(Authority, OpensAnEncryptedKeyWithItsPassphrase) {
               FailsWith(Code::invalid_input,
                         "it is encrypted and no passphrase was given; name its source: env:NAME"));
   AuthorityFiles files = folder.files();
-  ::setenv("IMPRINT_TEST_PASSPHRASE", "hunter2", 1);
+  test::set_environment("IMPRINT_TEST_PASSPHRASE", "hunter2");
   files.passphrase = PassphraseSource{PassphraseSource::Kind::env, "IMPRINT_TEST_PASSPHRASE"};
   EXPECT_THAT(Authority::open(files, now()), IsOk());
-  ::setenv("IMPRINT_TEST_PASSPHRASE", "hunter3", 1);
+  test::set_environment("IMPRINT_TEST_PASSPHRASE", "hunter3");
   EXPECT_THAT(Authority::open(files, now()),
               FailsWith(Code::invalid_input, "ca.key': wrong passphrase for the private key"));
-  ::unsetenv("IMPRINT_TEST_PASSPHRASE");
+  test::set_environment("IMPRINT_TEST_PASSPHRASE", nullptr);
   EXPECT_THAT(Authority::open(files, now()),
               FailsWith(Code::invalid_input,
                         "the environment variable 'IMPRINT_TEST_PASSPHRASE' is not set"));

@@ -103,14 +103,14 @@ TEST(CaInit, WritesTheSubjectInItsOrder) {
 TEST(CaInit, EncryptsTheKeyWithAPassphrase) {
   const TempDir dir;
   CaInit init = request(dir);
-  ::setenv("IMPRINT_TEST_PASSPHRASE", "hunter2", 1);
+  test::set_environment("IMPRINT_TEST_PASSPHRASE", "hunter2");
   init.passphrase = PassphraseSource{PassphraseSource::Kind::env, "IMPRINT_TEST_PASSPHRASE"};
   const auto ca = ca_init(init, kClock);
   ASSERT_THAT(ca, IsOk());
   EXPECT_NE(slurp(ca->key).find("BEGIN ENCRYPTED PRIVATE KEY"), std::string::npos);
   EXPECT_EQ(openssl({"pkey", "-in", ca->key, "-passin", "pass:hunter2", "-pubout"}),
             openssl({"x509", "-in", ca->certificate, "-noout", "-pubkey"}));
-  ::unsetenv("IMPRINT_TEST_PASSPHRASE");
+  test::set_environment("IMPRINT_TEST_PASSPHRASE", nullptr);
 }
 
 TEST(CaInit, NeverOverwrites) {

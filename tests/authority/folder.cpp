@@ -1,5 +1,7 @@
 #include "folder.hpp"
 
+#include <cstdlib>
+
 namespace imprint::authority::test {
 
 const std::string CaFolder::kGoodExtensions =
@@ -14,6 +16,16 @@ std::string openssl(std::vector<std::string> arguments, std::string_view input) 
   EXPECT_EQ(result.status, 0) << testing::PrintToString(arguments) << "\n"
                               << result.out << result.err;
   return result.out;
+}
+
+void set_environment(const char* name, const char* value) {
+  // NOLINTBEGIN(concurrency-mt-unsafe)
+  if (value == nullptr) {
+    ::unsetenv(name);
+  } else {
+    ::setenv(name, value, 1);
+  }
+  // NOLINTEND(concurrency-mt-unsafe)
 }
 
 CaFolder::CaFolder(const std::string& extensions, const std::vector<std::string>& generate,

@@ -23,6 +23,10 @@ inline constexpr std::chrono::hours kDay{24};
 /// `openssl ARGS` has to succeed; returns its standard output.
 std::string openssl(std::vector<std::string> arguments, std::string_view input = {});
 
+/// Sets an environment variable, or removes it when there is no value. The tests of one program run
+/// one after another.
+void set_environment(const char* name, const char* value);
+
 /// A CA folder as a user's openssl commands leave it: `ca.pem` and `ca.key` (0600).
 class CaFolder {
  public:

@@ -59,12 +59,12 @@ TEST(PassphraseSource, IsNotRepeatedWhenItIsNone) {
 }
 
 TEST(Passphrase, ComesFromTheEnvironment) {
-  ::setenv("IMPRINT_TEST_PASSPHRASE", "pass phrase", 1);
+  test::set_environment("IMPRINT_TEST_PASSPHRASE", "pass phrase");
   EXPECT_EQ(text(read("env:IMPRINT_TEST_PASSPHRASE")), "pass phrase");
-  ::setenv("IMPRINT_TEST_PASSPHRASE", "", 1);
+  test::set_environment("IMPRINT_TEST_PASSPHRASE", "");
   EXPECT_THAT(read("env:IMPRINT_TEST_PASSPHRASE"),
               FailsWith(Code::invalid_input, "from 'env:IMPRINT_TEST_PASSPHRASE': it is empty"));
-  ::unsetenv("IMPRINT_TEST_PASSPHRASE");
+  test::set_environment("IMPRINT_TEST_PASSPHRASE", nullptr);
   EXPECT_THAT(read("env:IMPRINT_TEST_PASSPHRASE"),
               FailsWith(Code::invalid_input, "'IMPRINT_TEST_PASSPHRASE' is not set; export it"));
 }
@@ -130,13 +130,13 @@ TEST(Passphrase, RefusesAnEndlessDescriptor) {
 TEST(Passphrase, ComesFromASystemdCredential) {
   const TempDir dir;
   private_file(dir, "credential\n");
-  ::unsetenv("CREDENTIALS_DIRECTORY");
+  test::set_environment("CREDENTIALS_DIRECTORY", nullptr);
   EXPECT_THAT(read("credential:passphrase"),
               FailsWith(Code::invalid_input, "$CREDENTIALS_DIRECTORY is not set"));
-  ::setenv("CREDENTIALS_DIRECTORY", dir.path().c_str(), 1);
+  test::set_environment("CREDENTIALS_DIRECTORY", dir.path().c_str());
   EXPECT_EQ(text(read("credential:passphrase")), "credential");
   EXPECT_THAT(read("credential:absent"), FailsWith(Code::not_found, "absent"));
-  ::unsetenv("CREDENTIALS_DIRECTORY");
+  test::set_environment("CREDENTIALS_DIRECTORY", nullptr);
 }
 
 TEST(Passphrase, SaysWhenThereIsNoTerminalToAskOn) {

@@ -84,7 +84,7 @@ template <class T>
 T must(Result<T> result) {
   if (result) return std::move(*result);
   fmt::print(stderr, "{}\n", result.error().message());
-  std::exit(1);
+  std::exit(1);  // NOLINT(concurrency-mt-unsafe): no thread runs yet
 }
 
 double median(std::vector<double> values) {

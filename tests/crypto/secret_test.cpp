@@ -82,6 +82,7 @@ TEST(ZHarden, LeavesRoomInTheArenaForKeyGeneration) {
   if (harden_process() == Hardening::no_secure_heap)
     GTEST_SKIP() << "no secure heap to be had here";
   std::vector<SecretBytes> many;
+  many.reserve(1000);
   for (int i = 0; i < 1000; ++i)
     many.emplace_back(std::size_t{8192});
   EXPECT_LT(CRYPTO_secure_used(), (std::size_t{4} << 20) * 3 / 4);
