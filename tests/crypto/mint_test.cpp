@@ -1,6 +1,7 @@
 #include "imprint/crypto/mint.hpp"
 
 #include <set>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -210,6 +211,35 @@ TEST(Minter, MakesSerialsThatAreRandomPositiveAnd16BytesLong) {
   }
   const Certificate last = Certificate::parse(bytes_of(identity.certificate_pem)).value();
   EXPECT_EQ(last.serial_hex(), to_hex(identity.serial));
+}
+
+// Workers share the profile and nothing else; every certificate is checked by OpenSSL inside
+// mint().
+TEST(Minter, WorksOnManyThreadsAtOnce) {
+  const TestCa ca = make_ca(KeyKind::ec_p256);
+  const auto profile =
+      Profile::compile(plain_spec(), ca.certificate, ca.signer->algorithm()).value();
+  constexpr std::size_t kThreads = 4;
+  constexpr std::size_t kEach = 50;
+  std::array<std::set<Sha256Digest>, kThreads> made;
+  {
+    std::vector<std::jthread> workers;
+    workers.reserve(kThreads);
+    for (auto& mine : made) {
+      workers.emplace_back([&] {
+        Minter minter = Minter::create(profile, ca.certificate, *ca.signer, 1).value();
+        Identity identity;
+        for (std::size_t i = 0; i < kEach; ++i) {
+          EXPECT_THAT(minter.mint(kSlots, identity), IsOk());
+          mine.insert(identity.public_key_sha256);
+        }
+      });
+    }
+  }
+  std::set<Sha256Digest> all;
+  for (const auto& mine : made)
+    all.insert(mine.begin(), mine.end());
+  EXPECT_EQ(all.size(), kThreads * kEach);
 }
 
 TEST(Minter, ReusesTheIdentitysMemory) {
