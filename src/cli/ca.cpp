@@ -49,12 +49,12 @@ std::vector<crypto::SubjectAttribute> subject(const CaInitOptions& options) {
 }
 
 Result<authority::NewCa> init(const CaInitOptions& options) {
-  authority::CaInit request{
-      .directory = options.directory,
-      .subject = subject(options),
-      .key = IMPRINT_TRY(crypto::parse_key_kind(options.key).context("--key")),
-      .days = options.days,
-      .passphrase = std::nullopt};
+  const crypto::KeyKind key = IMPRINT_TRY(crypto::parse_key_kind(options.key).context("--key"));
+  authority::CaInit request{.directory = options.directory,
+                            .subject = subject(options),
+                            .key = key,
+                            .days = options.days,
+                            .passphrase = std::nullopt};
   if (!options.passphrase.empty()) {
     request.passphrase =
         IMPRINT_TRY(authority::parse_passphrase_source(options.passphrase).context("--passphrase"));

@@ -153,7 +153,8 @@ Result<std::vector<IdentityDatum>> read_identity_data(const Json* object) {
   for (const auto& [key, value] : object->items()) {
     const std::string pointer = "/identity_data/" + pointer_token(key);
     if (key.empty()) return fail(Code::invalid_input, pointer + ": an attribute needs a name");
-    data.push_back({key, IMPRINT_TRY(parse_template(value, pointer))});
+    auto parsed = IMPRINT_TRY(parse_template(value, pointer));
+    data.push_back({key, std::move(parsed)});
   }
   return data;
 }

@@ -138,12 +138,13 @@ Result<DevicePlan> bind_all(const Manifest& manifest, const DeviceTable& table) 
     const FileSpec& spec = manifest.files[file];
     if (!spec.per_device()) continue;
     // The text may hold a password: the file's name has to do.
-    plan.texts.push_back({file, IMPRINT_TRY(spec.text.bind(table, "file " + quoted(spec.to)))});
+    auto content = IMPRINT_TRY(spec.text.bind(table, "file " + quoted(spec.to)));
+    plan.texts.push_back({file, std::move(content)});
   }
   for (const IdentityDatum& datum : manifest.identity_data) {
     const std::string what = fmt::format("identity_data {}", quoted(datum.name));
-    plan.identity_data.push_back(
-        {datum.name, IMPRINT_TRY(datum.value.bind(table, described(what, datum.value)))});
+    auto value = IMPRINT_TRY(datum.value.bind(table, described(what, datum.value)));
+    plan.identity_data.push_back({datum.name, std::move(value)});
   }
   return plan;
 }

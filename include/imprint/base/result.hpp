@@ -79,9 +79,10 @@ class [[nodiscard]] Result : public tl::expected<T, Error> {
 
 }  // namespace imprint
 
-/// Evaluates to the value of `expr` or returns its error from the enclosing function. One per
-/// statement. `IMPRINT_TRY(auto-free expression)`: `auto x = IMPRINT_TRY(f());` or, for Result<>,
-/// `IMPRINT_TRY(f());`
+/// Evaluates to the value of `expr` or returns its error from the enclosing function:
+/// `auto x = IMPRINT_TRY(f());` or, for Result<>, `IMPRINT_TRY(f());`. One per statement, and not
+/// inside a braced initialiser after a member that owns memory: g++ 12 leaks that member when the
+/// macro returns.
 #define IMPRINT_TRY(expr)                                            \
   __extension__({                                                    \
     auto imprint_try_result = (expr);                                \
