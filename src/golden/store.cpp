@@ -105,6 +105,8 @@ struct OverlayStore::Impl {
   Result<> read_header();
   /// From here this is the writer: see the head of this file.
   Result<> start_log();
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
   ~Impl();
 };
 
@@ -202,7 +204,6 @@ Result<OverlayStore> OverlayStore::open_or_create(const fs::path& path, const St
     found.base_path = header.base_path;
     found.bmap = header.bmap;
   }
-  IMPRINT_TRY(store.impl_->start_log());
   return store;
 }
 
@@ -215,6 +216,8 @@ const StoreHeader& OverlayStore::header() const noexcept {
 }
 
 Result<> OverlayStore::put(std::span<const Item> items) {
+  // Not before: a store that gets nothing new is not touched.
+  if (!impl_->writing) IMPRINT_TRY(impl_->start_log());
   return without_exceptions(impl_->path, [&]() -> Result<> {
     if (!impl_->insert) {
       impl_->insert = std::make_unique<SQLite::Statement>(
