@@ -88,7 +88,7 @@ Action add_inject(CLI::App& program) {
   CLI::Option* key =
       command->add_option("--key", request.key, "Its private key (PEM, unencrypted)");
   certificate->needs(key)->excludes(ca);
-  key->needs(certificate)->excludes(ca);
+  key->needs(certificate);
   command->add_option("--manifest", request.manifest,
                       "Take identity, files and configuration from this manifest");
   command->add_option("--set", options->settings,
