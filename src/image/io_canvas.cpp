@@ -168,25 +168,35 @@ errcode_t IoTarget::remember(Error error) {
   return EXT2_ET_SHORT_READ;
 }
 
-// No exception may fly through the library's frames: memory is the only thing that can throw here.
+namespace {
 
-errcode_t IoTarget::read(std::uint64_t offset, MutableBytes into) try {
-  if (!contains(offset, into.size())) return EXT2_ET_SHORT_READ;
-  Result<> done = image_.read(offset_ + offset, into);
-  return done ? 0 : remember(std::move(done).error());
-
-} catch (const std::bad_alloc&) {
-  return EXT2_ET_NO_MEMORY;
+/// No exception may fly through the library's frames: memory is the only thing that can throw here.
+template <class Work>
+errcode_t without_exceptions(const Work& work) noexcept {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return EXT2_ET_NO_MEMORY;
+  }
 }
 
-errcode_t IoTarget::write(std::uint64_t offset, ByteView bytes) try {
+}  // namespace
+
+errcode_t IoTarget::read(std::uint64_t offset, MutableBytes into) {
+  if (!contains(offset, into.size())) return EXT2_ET_SHORT_READ;
+  return without_exceptions([&]() -> errcode_t {
+    Result<> done = image_.read(offset_ + offset, into);
+    return done ? 0 : remember(std::move(done).error());
+  });
+}
+
+errcode_t IoTarget::write(std::uint64_t offset, ByteView bytes) {
   if (canvas_ == nullptr) return EXT2_ET_RO_FILSYS;
   if (!contains(offset, bytes.size())) return EXT2_ET_SHORT_WRITE;
-  Result<> done = canvas_->write(offset_ + offset, bytes);
-  return done ? 0 : remember(std::move(done).error());
-
-} catch (const std::bad_alloc&) {
-  return EXT2_ET_NO_MEMORY;
+  return without_exceptions([&]() -> errcode_t {
+    Result<> done = canvas_->write(offset_ + offset, bytes);
+    return done ? 0 : remember(std::move(done).error());
+  });
 }
 
 std::optional<Error> IoTarget::take_failure() noexcept {
