@@ -54,10 +54,17 @@ class Listeners final : public pipeline::BatchObserver {
   std::vector<std::unique_ptr<BatchObserver>> listeners_;
 };
 
-/// Failures as they happen, one line each; the list for machines is failed.csv.
-class FailurePrinter final : public pipeline::BatchObserver {
+/// For people: the plan's notes once the batch is on its way (an error before that stands alone),
+/// and failures as they happen, one line each. The list for machines is failed.csv.
+class Narrator final : public pipeline::BatchObserver {
  public:
-  explicit FailurePrinter(Console& console) : console_(console) {}
+  explicit Narrator(Console& console) : console_(console) {}
+
+  void batch_started(const pipeline::PlanSummary& plan, std::uint64_t /*to_do*/,
+                     std::uint64_t /*done_before*/) override {
+    for (const std::string& note : plan.notes)
+      console_.note(note);
+  }
 
   void device_failed(std::string_view id, std::string_view reason) override {
     if (console_.live()) console_.err() << "\r\033[K";
@@ -136,9 +143,7 @@ Exit run_batch_command(BatchOptions& options, Console& console) {
     listeners.add(std::make_unique<pipeline::EventWriter>(stream, clock));
   }
   if (!options.quiet) {
-    for (const std::string& note : plan->summary().notes)
-      console.note(note);
-    listeners.add(std::make_unique<FailurePrinter>(console));
+    listeners.add(std::make_unique<Narrator>(console));
     if (console.live()) listeners.add(std::make_unique<Progress>(console.err()));
   }
 
@@ -173,7 +178,7 @@ Action add_batch(CLI::App& program) {
       ->check(CLI::Range(1, 1024));
   command
       ->add_option("--limit", options->request.limit, "Make at most this many devices in this run")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 32));
   command->add_option("--output", options->request.overrides.output_directory,
                       "Output directory instead of the manifest's");
   command->add_option("--format", options->format,

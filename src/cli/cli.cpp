@@ -26,7 +26,12 @@ int report_parse_end(const CLI::App& program, const CLI::ParseError& end, Consol
   const CLI::App* command = &program;
   while (!command->get_subcommands().empty())
     command = command->get_subcommands().front();
-  console.err() << fmt::format("imprint: error: {} (see 'imprint {}--help')\n", end.what(),
+  // A command that does not exist is left over, and CLI11 would only say that there is none.
+  const std::vector<std::string> unknown = program.remaining();
+  const std::string what = command == &program && !unknown.empty()
+                               ? fmt::format("there is no command '{}'", unknown.front())
+                               : std::string(end.what());
+  console.err() << fmt::format("imprint: error: {} (see 'imprint {}--help')\n", what,
                                command == &program ? std::string() : command->get_name() + " ");
   return static_cast<int>(Exit::bad_input);
 }

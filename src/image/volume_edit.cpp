@@ -84,9 +84,10 @@ class HalfDone {
 [[nodiscard]] Result<> check_room(const Volume::Impl& impl, blk64_t blocks, std::string_view name) {
   const blk64_t free_blocks = ext2fs_free_blocks_count(impl.fs->super);
   if (blocks > free_blocks) {
-    return impl.refuse(Code::image_full,
-                       fmt::format("no room for {}: {} blocks of {} bytes needed, {} free",
-                                   quoted(name), blocks, impl.fs->blocksize, free_blocks));
+    return impl.refuse(
+        Code::image_full,
+        fmt::format("no room for {}: {} block{} of {} bytes needed, {} free", quoted(name), blocks,
+                    blocks == 1 ? "" : "s", impl.fs->blocksize, free_blocks));
   }
   if (impl.fs->super->s_free_inodes_count == 0) {
     return impl.refuse(Code::image_full,

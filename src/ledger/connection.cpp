@@ -78,6 +78,24 @@ bool is_on_read_only_media(const fs::path& path) {
   return !fs::exists(fs::path(path.native() + "-wal"), error);
 }
 
+int integer_of(SQLite::Database& database, const char* query) {
+  return database.execAndGet(query).getInt();
+}
+
+/// A process that died while it switched the log on or off has left a rollback journal. SQLite lets
+/// only those play it back who may write.
+void play_back_journal(SQLite::Database& reader, const fs::path& absolute) {
+  constexpr const char* kAnyQuery = "SELECT count(*) FROM sqlite_schema";
+  try {
+    integer_of(reader, kAnyQuery);
+  } catch (const SQLite::Exception& exception) {
+    if (exception.getExtendedErrorCode() != SQLITE_READONLY_ROLLBACK) throw;
+    SQLite::Database writer(absolute.native(), SQLite::OPEN_NOMUTEX | SQLite::OPEN_READWRITE,
+                            kBusyTimeoutMs);
+    integer_of(writer, kAnyQuery);
+  }
+}
+
 SQLite::Database open_database(const fs::path& path, Access access) {
   // Absolute, because SQLite takes a relative name that starts with "file:" for a URI.
   const fs::path absolute = fs::absolute(path);
@@ -90,11 +108,9 @@ SQLite::Database open_database(const fs::path& path, Access access) {
     return {immutable_uri(absolute), flags | SQLite::OPEN_READONLY | SQLite::OPEN_URI,
             kBusyTimeoutMs};
   }
-  return {absolute.native(), flags | SQLite::OPEN_READONLY, kBusyTimeoutMs};
-}
-
-int integer_of(SQLite::Database& database, const char* query) {
-  return database.execAndGet(query).getInt();
+  SQLite::Database reader(absolute.native(), flags | SQLite::OPEN_READONLY, kBusyTimeoutMs);
+  play_back_journal(reader, absolute);
+  return reader;
 }
 
 /// Format of the file: 0 for one that has nothing in it yet.
@@ -182,7 +198,8 @@ Result<SQLite::Database> connect(const fs::path& path, Access access) {
     set_up(database);
     const int format = IMPRINT_TRY(format_of(database, path));
     if (access == Access::read_only && format == 0) {
-      return fail(Code::invalid_input, quoted(path.native()) + " is empty, no ledger");
+      // Not a mistake: a run may have died between making the file and its tables.
+      return fail(Code::not_found, quoted(path.native()) + " is empty, no ledger");
     }
     if (access == Access::read_write) {
       set_up_for_writing(database);

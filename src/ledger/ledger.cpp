@@ -87,6 +87,7 @@ struct Ledger::Impl {
   Result<std::optional<DeviceRow>> find(SQLite::Statement& statement, ByteView value);
 
   Result<> walk(std::string_view rest, const Visitor& visit) const;
+  void rest() noexcept;
 
   std::filesystem::path path;
   std::mutex mutex;
@@ -104,6 +105,17 @@ struct Ledger::Impl {
   std::string text;
   std::string word;
 };
+
+/// A ledger that nobody writes has no log, so that reading it leaves no files beside it.
+void Ledger::Impl::rest() noexcept {
+  try {
+    database.setBusyTimeout(0);
+    database.exec("PRAGMA journal_mode = DELETE");
+  } catch (const SQLite::Exception&) {
+    // Somebody else has it open, or it was opened for reading: it stays as it is, and is as safe.
+    return;
+  }
+}
 
 Result<std::int64_t> Ledger::Impl::record(std::int64_t run, std::span<const Issued> issued,
                                           std::span<const Outcome> also) {
@@ -209,7 +221,10 @@ Ledger::Ledger(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Ledger::Ledger(Ledger&&) noexcept = default;
 Ledger& Ledger::operator=(Ledger&&) noexcept = default;
-Ledger::~Ledger() = default;
+
+Ledger::~Ledger() {
+  if (impl_) impl_->rest();
+}
 
 Result<Ledger> Ledger::open(const std::filesystem::path& path) {
   return guarded("opening", path, [&]() -> Result<Ledger> {

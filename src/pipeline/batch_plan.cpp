@@ -81,8 +81,8 @@ Result<> plan_golden(BatchPlan::Impl& plan) {
   const NominalSizes sizes = IMPRINT_TRY(nominal_sizes(plan));
   golden::Recipe recipe = IMPRINT_TRY(make_recipe(plan.manifest, sizes, true));
   plan.device_files = recipe.device_files;
-  plan.golden.emplace(
-      IMPRINT_TRY(golden::Golden::build(*plan.base, plan.layout, std::move(recipe))));
+  plan.golden.emplace(IMPRINT_TRY(golden::Golden::build(*plan.base, plan.layout, std::move(recipe))
+                                      .context(quoted(plan.manifest.image.string()))));
   plan.base_digest = IMPRINT_TRY(golden::content_digest(*plan.base));
 
   crypto::Sha256 hasher;
@@ -119,8 +119,10 @@ Result<std::uint64_t> allocated_bytes(const image::FileImage& image) {
 /// Devices of the plan that earlier runs have made.
 Result<std::uint64_t> count_placed(const BatchPlan::Impl& plan, const fs::path& ledger_path) {
   std::uint64_t placed = 0;
-  const auto ledger = IMPRINT_TRY(ledger::Ledger::open_read_only(ledger_path));
-  IMPRINT_TRY(ledger.for_each_latest([&](const ledger::DeviceRow& row) {
+  const auto ledger = ledger::Ledger::open_read_only(ledger_path);
+  if (!ledger && ledger.error().code == Code::not_found) return placed;
+  if (!ledger) return fail(ledger.error());
+  IMPRINT_TRY(ledger->for_each_latest([&](const ledger::DeviceRow& row) {
     if (row.state == ledger::State::placed && plan.devices.find(row.device_id)) ++placed;
   }));
   return placed;
@@ -135,10 +137,7 @@ Result<> plan_room(BatchPlan::Impl& plan) {
   const manifest::OutputSpec& output = plan.manifest.output;
   IMPRINT_TRY(check_writable(output.directory));
 
-  std::uint64_t placed = 0;
-  const fs::path ledger_path = output.directory / "ledger.db";
-  std::error_code ignored;
-  if (fs::exists(ledger_path, ignored)) placed = IMPRINT_TRY(count_placed(plan, ledger_path));
+  const std::uint64_t placed = IMPRINT_TRY(count_placed(plan, output.directory / "ledger.db"));
   std::uint64_t to_make = plan.devices.size() - placed;
   if (plan.limit) to_make = std::min(to_make, *plan.limit);
 
@@ -153,6 +152,7 @@ Result<> plan_room(BatchPlan::Impl& plan) {
     per_device += kFileOverhead + (plan.summary.reflink ? 2 * kOverlayBytesPerDevice : golden);
     const fs::path golden_file =
         output.directory / ".imprint" / golden_image_name(plan.summary.golden_digest);
+    std::error_code ignored;
     if (!fs::exists(golden_file, ignored)) once = golden;
   }
   plan.summary.bytes_needed = once + to_make * per_device;

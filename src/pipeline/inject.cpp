@@ -159,8 +159,7 @@ Result<Edit> plan_edit(const image::FileImage& image, Work& work, bool force) {
 
   auto built = golden::Golden::build(image, edit.layout, std::move(recipe));
   if (!built && built.error().code == Code::exists) {
-    return fail(std::move(built).error().context(
-        "the image has an identity already (use --force to replace it)"));
+    return fail(std::move(built).error().context("the image has an identity already"));
   }
   const golden::Golden golden = IMPRINT_TRY(std::move(built));
   golden::Overlay overlay;

@@ -44,6 +44,7 @@ Result<manifest::Manifest> inject_manifest(const InjectRequest& request) {
 
 Result<OneDevice> expand_one(const manifest::Manifest& manifest, const std::string& id,
                              const std::vector<std::pair<std::string, std::string>>& variables) {
+  IMPRINT_TRY(manifest::check_device_id(id).context("--id " + quoted(id)));
   std::vector<manifest::NamedValue> values;
   for (const auto& [name, value] : variables)
     values.push_back({name, value});

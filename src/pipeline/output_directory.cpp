@@ -66,18 +66,24 @@ Result<> OutputDirectory::remove_other_golden_images(std::string_view digest_hex
 }
 
 Result<> check_writable(const fs::path& directory) {
-  fs::path existing = fs::absolute(directory);
+  const std::string output = "output directory " + quoted(directory.string());
+  fs::path existing = directory;
   std::error_code error;
-  while (!fs::exists(existing, error) && existing.has_relative_path())
-    existing = existing.parent_path();
+  while (!fs::exists(existing, error)) {
+    if (fs::is_symlink(existing, error)) {
+      return fail(Code::invalid_input, fmt::format("{}: {} is a symbolic link that leads nowhere",
+                                                   output, quoted(existing.string())));
+    }
+    if (existing == existing.parent_path()) break;
+    existing = existing.has_parent_path() ? existing.parent_path() : fs::path(".");
+  }
   if (!fs::is_directory(existing, error)) {
     return fail(Code::invalid_input,
-                fmt::format("output directory {}: {} is not a directory",
-                            quoted(directory.string()), quoted(existing.string())));
+                fmt::format("{}: {} is not a directory", output, quoted(existing.string())));
   }
   if (::access(existing.c_str(), W_OK | X_OK) != 0) {
-    return fail(system_error(fmt::format("output directory {}: cannot write to {}",
-                                         quoted(directory.string()), quoted(existing.string()))));
+    return fail(
+        system_error(fmt::format("{}: cannot write to {}", output, quoted(existing.string()))));
   }
   return {};
 }

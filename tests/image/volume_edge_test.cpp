@@ -67,7 +67,7 @@ TEST_F(VolumeEdge, AFullImageIsRefusedWithWhatItLacksAndStaysWhole) {
     ASSERT_THAT(volume.write_file(kRootInode, name, bytes_of("z"), attributes(0644)), IsOk());
   }
   EXPECT_THAT(volume.write_file(kRootInode, "none", bytes_of("z"), attributes(0644)),
-              FailsWith(Code::image_full, "1 blocks of 1024 bytes needed, 0 free"));
+              FailsWith(Code::image_full, "1 block of 1024 bytes needed, 0 free"));
   EXPECT_THAT(volume.make_directory(kRootInode, "none", attributes(0755)),
               FailsWith(Code::image_full, "no room for 'none'"));
   ASSERT_THAT(volume.commit(), IsOk()) << "a refusal harms nothing";

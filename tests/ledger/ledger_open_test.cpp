@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "imprint/base/file.hpp"
@@ -78,9 +79,42 @@ TEST(LedgerOpen, LeavesNoLogBehindWhenClosed) {
   EXPECT_FALSE(fs::exists(dir / "ledger.db-wal"));
 }
 
+TEST(LedgerOpen, LeavesNoLogBehindWhenReadWhileNobodyWrites) {
+  const TempDir dir;
+  make_ledger(dir / "ledger.db");
+  {
+    const Ledger reader = Ledger::open_read_only(dir / "ledger.db").value();
+    EXPECT_TRUE(reader.find_device("dev-000001").value().has_value());
+  }
+  EXPECT_FALSE(fs::exists(dir / "ledger.db-wal"));
+  EXPECT_FALSE(fs::exists(dir / "ledger.db-shm"));
+}
+
+TEST(LedgerOpen, ReadersPlayBackAJournalThatWasLeftBehind) {
+  IMPRINT_NEED_COMMAND("sqlite3");
+  const TempDir dir;
+  make_ledger(dir / "ledger.db");
+  // A transaction too large for its cache has changed the file: a copy of both now is what a
+  // process leaves that dies in the middle.
+  const fs::path torn = dir / "torn.db";
+  const auto copied =
+      run_command({"sqlite3", (dir / "ledger.db").native()},
+                  fmt::format("PRAGMA cache_size = 2;\nBEGIN;\nCREATE TABLE t (x);\n"
+                              "INSERT INTO t VALUES (zeroblob(1000000));\n"
+                              ".shell cp {0} {1}; cp {0}-journal {1}-journal\nROLLBACK;\n",
+                              (dir / "ledger.db").native(), torn.native()));
+  ASSERT_EQ(copied.status, 0) << copied.err;
+  ASSERT_TRUE(fs::exists(torn.native() + "-journal"));
+  const auto reader = Ledger::open_read_only(torn);
+  ASSERT_THAT(reader, IsOk());
+  EXPECT_TRUE(reader->find_device("dev-000001").value().has_value());
+  EXPECT_FALSE(fs::exists(torn.native() + "-journal"));
+}
+
 TEST(LedgerOpen, ReadersAndWriterDoNotWaitForEachOther) {
   const TempDir dir;
   make_ledger(dir / "ledger.db");
+  const Ledger writer = Ledger::open(dir / "ledger.db").value();
   EXPECT_EQ(slurp(dir / "ledger.db").substr(18, 2), "\x02\x02")
       << "file format versions 2 and 2: a write-ahead log";
 }
@@ -135,7 +169,7 @@ TEST(LedgerOpen, ReadOnlyNeedsALedger) {
               FailsWith(Code::not_found, "there is no ledger '"));
   EXPECT_FALSE(fs::exists(dir / "none.db"));
   EXPECT_THAT(Ledger::open_read_only(dir.write("empty.db", "")),
-              FailsWith(Code::invalid_input, "empty.db' is empty, no ledger"));
+              FailsWith(Code::not_found, "empty.db' is empty, no ledger"));
 }
 
 TEST(LedgerOpen, NamesTheDirectoryThatIsMissing) {
