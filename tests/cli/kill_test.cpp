@@ -74,7 +74,7 @@ TEST(BatchKilled, EveryImageIsDoneExactlyOnce) {
     interrupted.check_images();
     if (testing::Test::HasFailure()) return;
   }
-  EXPECT_GE(killed, 8) << "too fast to be killed: more devices are needed";
+  EXPECT_GE(killed, 4) << "too fast to be killed: more devices are needed";
   const auto last = imprint({"batch", "manifest.json"});
   ASSERT_EQ(last.status, 0) << last.err;
   interrupted.check_images();
@@ -109,7 +109,7 @@ TEST(BatchKilled, EveryOverlayIsDoneExactlyOnce) {
   for (int round = 0; round < kRounds; ++round) {
     if (killer.round()) ++killed;
   }
-  EXPECT_GE(killed, 8) << "too fast to be killed: more devices are needed";
+  EXPECT_GE(killed, 4) << "too fast to be killed: more devices are needed";
   const auto last = imprint({"batch", "manifest.json", "--format", "overlay"});
   ASSERT_EQ(last.status, 0) << last.err;
   expect_all_done(kDevices);
