@@ -47,12 +47,13 @@ class ScopedNobody {
   ScopedNobody& operator=(const ScopedNobody&) = delete;
 
   ~ScopedNobody() {
-    if (worked_ && ::seteuid(0) != 0) std::abort();
+    if (worked_ && ::seteuid(before_) != 0) std::abort();
   }
 
   [[nodiscard]] bool worked() const noexcept { return worked_; }
 
  private:
+  uid_t before_ = ::geteuid();  // first: nobody may run the tests, too
   bool worked_;
 };
 
