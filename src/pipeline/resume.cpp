@@ -15,21 +15,24 @@ Result<> settle_placed(const BatchPlan::Impl& plan, ledger::Ledger& ledger, Sink
                        TimePoint now) {
   std::vector<ledger::DeviceRow> open;
   IMPRINT_TRY(ledger.for_each_open([&](const ledger::DeviceRow& row) { open.push_back(row); }));
+  // One transaction for all: a killed overlay batch leaves hundreds of them.
+  std::vector<std::string> names;  // the outcomes refer to them
+  names.reserve(open.size());
+  std::vector<ledger::Outcome> placed;
   for (const ledger::DeviceRow& row : open) {
     const auto table_row = plan.devices.find(row.device_id);
     if (!table_row) continue;
-    std::string name;
+    std::string& name = names.emplace_back();
     IMPRINT_TRY(plan.device_plan.output_name.expand(plan.devices, *table_row, name));
     if (!IMPRINT_TRY(sink.carries(row.device_id, name, row.certificate_sha256))) continue;
-    const ledger::Outcome outcome{.certificate_row = row.certificate_row,
-                                  .state = ledger::State::placed,
-                                  .file = placed_file(plan, name),
-                                  .digest = {},
-                                  .reason = {},
-                                  .at = now};
-    IMPRINT_TRY(ledger.record_outcomes(std::span(&outcome, 1)));
+    placed.push_back({.certificate_row = row.certificate_row,
+                      .state = ledger::State::placed,
+                      .file = placed_file(plan, name),
+                      .digest = {},
+                      .reason = {},
+                      .at = now});
   }
-  return {};
+  return ledger.record_outcomes(placed);
 }
 
 }  // namespace

@@ -13,10 +13,13 @@
 
 #include "../golden/disk_image.hpp"
 #include "settled.hpp"
+#include "support/in_memory.hpp"
 #include "support/process.hpp"
 
 namespace imprint::cli::test {
 namespace {
+
+IMPRINT_TEMPORARIES_IN_MEMORY();
 
 using imprint::test::FailNth;
 using testing::AnyOf;

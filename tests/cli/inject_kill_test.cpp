@@ -15,10 +15,13 @@
 #include "imprint/base/syscalls.hpp"
 #include "settled.hpp"
 #include "support/fault.hpp"
+#include "support/in_memory.hpp"
 #include "support/process.hpp"
 
 namespace imprint::cli::test {
 namespace {
+
+IMPRINT_TEMPORARIES_IN_MEMORY();
 
 using imprint::test::Process;
 using imprint::test::run_in_child;

@@ -12,11 +12,14 @@
 #include "imprint/crypto/certificate.hpp"
 #include "imprint/golden/store.hpp"
 #include "settled.hpp"
+#include "support/in_memory.hpp"
 #include "support/matchers.hpp"
 #include "support/process.hpp"
 
 namespace imprint::cli::test {
 namespace {
+
+IMPRINT_TEMPORARIES_IN_MEMORY();
 
 using imprint::test::IsOk;
 using imprint::test::Process;

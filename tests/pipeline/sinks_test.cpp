@@ -26,6 +26,10 @@ struct Case {
   std::string key;
 };
 
+void PrintTo(const Case& test_case, std::ostream* out) {
+  *out << (test_case.variant == Variant::populated ? "populated " : "empty-b ") << test_case.key;
+}
+
 class BothSinks : public testing::TestWithParam<Case> {};
 
 /// Minted, placed and published by the image sink as it is in a batch: golden file first.
