@@ -83,15 +83,46 @@ Result<PrivateKey> parse_key(const SecretFile& file,
   });
 }
 
+Result<std::unique_ptr<crypto::Signer>> open_key_file(const KeyFile& file,
+                                                      const AuthoritySource& source,
+                                                      const Certificate& ca,
+                                                      std::vector<std::string>& warnings) {
+  const std::string key_name = quoted(file.path.string());
+  const SecretFile content =
+      IMPRINT_TRY(read_secret_file(file.path, kMaxFileBytes).context("reading the CA key"));
+  if (content.readable_by_others) {
+    warnings.push_back(
+        fmt::format("CA key {} can be read by others; run chmod 600 on it", key_name));
+  }
+  const PrivateKey key =
+      IMPRINT_TRY(parse_key(content, source.passphrase).context("CA key " + key_name));
+  auto signer = IMPRINT_TRY(crypto::make_key_signer(key).context("CA key " + key_name));
+  if (!crypto::belongs_together(key, ca)) {
+    return fail(Error(Code::invalid_input, "belongs to another certificate than " +
+                                               quoted(source.certificate.string()) +
+                                               "; name the key with which that one was made")
+                    .context("CA key " + key_name));
+  }
+  return signer;
+}
+
+Result<std::unique_ptr<crypto::Signer>> open_signer(const AuthoritySource& source,
+                                                    const Certificate& ca,
+                                                    std::vector<std::string>& warnings) {
+  if (const auto* file = std::get_if<KeyFile>(&source.key)) {
+    return open_key_file(*file, source, ca, warnings);
+  }
+  return fail(Code::unsupported, "only key files can sign");
+}
+
 }  // namespace
 
-Result<Authority> Authority::open(const AuthorityFiles& files, TimePoint now) {
-  const std::string certificate_name = quoted(files.certificate.string());
-  const std::string key_name = quoted(files.key.string());
+Result<Authority> Authority::open(const AuthoritySource& source, TimePoint now) {
+  const std::string certificate_name = quoted(source.certificate.string());
   std::vector<std::string> warnings;
 
   std::vector<Certificate> certificates =
-      IMPRINT_TRY(read_certificates(files.certificate).context("reading the CA certificate"));
+      IMPRINT_TRY(read_certificates(source.certificate).context("reading the CA certificate"));
   Certificate ca = certificates.front();
   certificates.erase(certificates.begin());
   IMPRINT_TRY(check_is_ca(ca).context("CA certificate " + certificate_name));
@@ -107,22 +138,7 @@ Result<Authority> Authority::open(const AuthorityFiles& files, TimePoint now) {
                                    certificate_name, ca.signature_algorithm()));
   }
 
-  const SecretFile key_file =
-      IMPRINT_TRY(read_secret_file(files.key, kMaxFileBytes).context("reading the CA key"));
-  if (key_file.readable_by_others) {
-    warnings.push_back(
-        fmt::format("CA key {} can be read by others; run chmod 600 on it", key_name));
-  }
-  const PrivateKey key =
-      IMPRINT_TRY(parse_key(key_file, files.passphrase).context("CA key " + key_name));
-  auto signer = IMPRINT_TRY(crypto::make_key_signer(key).context("CA key " + key_name));
-  if (!crypto::belongs_together(key, ca)) {
-    return fail(Error(Code::invalid_input, "belongs to another certificate than " +
-                                               certificate_name +
-                                               "; name the key with which that one was made")
-                    .context("CA key " + key_name));
-  }
-
+  auto signer = IMPRINT_TRY(open_signer(source, ca, warnings));
   Authority authority(std::move(ca), std::move(certificates), std::move(signer));
   const auto strict =
       verify_probe(authority.certificate_, *authority.signer_, now, Strictness::strict);

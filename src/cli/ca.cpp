@@ -1,125 +1,28 @@
+#include "ca.hpp"
+
 #include <memory>
+#include <vector>
 
 #include <CLI/CLI.hpp>
-#include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
-#include "command.hpp"
 #include "help.hpp"
-#include "imprint/authority/ca_init.hpp"
-#include "imprint/base/file.hpp"
 
 namespace imprint::cli {
 
-namespace {
-
-struct CaInitOptions {
-  fs::path directory;
-  std::string common_name = "Imprint Device CA";
-  std::string organization;
-  std::string unit;
-  std::string email;
-  std::string country;
-  std::string state;
-  std::string locality;
-  std::string key = "ec:P-256";
-  std::uint32_t days = authority::CaInit().days;
-  std::string passphrase;
-  bool json = false;
-};
-
-/// From the general to the particular, as certificates usually have it; what was not given is left
-/// out.
-std::vector<crypto::SubjectAttribute> subject(const CaInitOptions& options) {
-  using crypto::NameField;
-  const crypto::SubjectAttribute all[] = {
-      {NameField::country, options.country},
-      {NameField::state, options.state},
-      {NameField::locality, options.locality},
-      {NameField::organization, options.organization},
-      {NameField::organizational_unit, options.unit},
-      {NameField::common_name, options.common_name},
-      {NameField::email_address, options.email},
-  };
-  std::vector<crypto::SubjectAttribute> given;
-  for (const crypto::SubjectAttribute& attribute : all) {
-    if (!attribute.value.empty()) given.push_back(attribute);
-  }
-  return given;
-}
-
-Result<authority::NewCa> init(const CaInitOptions& options) {
-  const crypto::KeyKind key = IMPRINT_TRY(crypto::parse_key_kind(options.key).context("--key"));
-  authority::CaInit request{.directory = options.directory,
-                            .subject = subject(options),
-                            .key = key,
-                            .days = options.days,
-                            .passphrase = std::nullopt};
-  if (!options.passphrase.empty()) {
-    request.passphrase =
-        IMPRINT_TRY(authority::parse_passphrase_source(options.passphrase).context("--passphrase"));
-  }
-  return authority::ca_init(request, system_clock());
-}
-
-Exit run_init(const CaInitOptions& options, Console& console) {
-  const auto made = init(options);
-  if (!made) return console.fail(made.error());
-  const crypto::Certificate& certificate = made->parsed;
-  if (options.json) {
-    const nlohmann::ordered_json record = {
-        {"version", 1},
-        {"certificate", made->certificate.string()},
-        {"key", made->key.string()},
-        {"chain", made->chain.string()},
-        {"subject", certificate.subject_text()},
-        {"serial", certificate.serial_hex()},
-        {"sha256", to_hex(certificate.fingerprint())},
-        {"not_before", to_rfc3339(certificate.not_before())},
-        {"not_after", to_rfc3339(certificate.not_after())},
-    };
-    console.out() << record.dump(2) << '\n';
-    return Exit::done;
-  }
-  console.note(fmt::format("{}: CA {}, valid to {}", made->certificate.string(),
-                           certificate.subject_text(), to_rfc3339(certificate.not_after())));
-  console.note(fmt::format("{}: its private key{}; keep it safe", made->key.string(),
-                           options.passphrase.empty() ? ", not encrypted" : ", encrypted"));
-  return Exit::done;
-}
-
-}  // namespace
-
 Action add_ca(CLI::App& program) {
-  auto options = std::make_shared<CaInitOptions>();
   CLI::App* command = program.add_subcommand("ca", "The certificate authority");
   command->footer(std::string(help::kCa));
   command->require_subcommand(1);
-  CLI::App* init_command =
-      command->add_subcommand("init", "Make a CA: certificate, private key and chain in a folder");
-  init_command->footer(std::string(help::kCa));
-  init_command
-      ->add_option("DIR", options->directory,
-                   "Folder for ca-cert.pem, ca-private.key and chain.pem")
-      ->required();
-  init_command->add_option("--cn", options->common_name, "Common name")->capture_default_str();
-  init_command->add_option("--org", options->organization, "Organization");
-  init_command->add_option("--unit", options->unit, "Organizational unit");
-  init_command->add_option("--email", options->email, "E-mail address");
-  init_command->add_option("--country", options->country, "Country, two letters");
-  init_command->add_option("--state", options->state, "State or province");
-  init_command->add_option("--locality", options->locality, "City");
-  init_command
-      ->add_option("--key", options->key,
-                   "ec:P-256, ec:P-384, ec:P-521, rsa:2048|3072|4096, ed25519")
-      ->capture_default_str();
-  init_command->add_option("--days", options->days, "Validity; device certificates must fit in")
-      ->capture_default_str();
-  init_command->add_option(
-      "--passphrase", options->passphrase,
-      "Encrypt the key; where the passphrase is: env:NAME, file:PATH, fd:N, prompt");
-  init_command->add_flag("--json", options->json, "Print what was made as JSON");
-  return [options](Console& console) { return run_init(*options, console); };
+  auto entries = std::make_shared<std::vector<Entry>>();
+  for (auto* add : {add_ca_init}) {
+    entries->push_back(add(*command));
+  }
+  return [entries](Console& console) {
+    for (const Entry& entry : *entries) {
+      if (entry.command->parsed()) return entry.action(console);
+    }
+    return Exit::failed;  // CLI11 wants one of them
+  };
 }
 
 }  // namespace imprint::cli

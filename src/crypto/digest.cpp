@@ -9,9 +9,9 @@ namespace imprint::crypto {
 
 namespace {
 
-// SHA-256 of memory fails only without memory or with a broken library: both are beyond a caller.
+// A digest of memory fails only without memory or with a broken library: both are beyond a caller.
 void require(int status) {
-  if (status != 1) throw std::runtime_error("OpenSSL cannot compute SHA-256");
+  if (status != 1) throw std::runtime_error("OpenSSL cannot compute a digest");
 }
 
 const EVP_MD* sha256_algorithm() {
@@ -50,6 +50,46 @@ void Sha256::update(ByteView bytes) {
 
 Sha256Digest Sha256::finish() {
   Sha256Digest digest;
+  require(EVP_DigestFinal_ex(impl_->context.get(), octets(MutableBytes(digest)), nullptr));
+  impl_->start();
+  return digest;
+}
+
+const char* name(HashAlgorithm algorithm) noexcept {
+  switch (algorithm) {
+    case HashAlgorithm::sha384:
+      return "SHA384";
+    case HashAlgorithm::sha512:
+      return "SHA512";
+    case HashAlgorithm::sha256:
+      break;
+  }
+  return "SHA256";
+}
+
+struct Hash::Impl {
+  DigestPtr algorithm;
+  DigestContextPtr context{EVP_MD_CTX_new()};
+
+  void start() { require(EVP_DigestInit_ex2(context.get(), algorithm.get(), nullptr)); }
+};
+
+Hash::Hash(HashAlgorithm algorithm) : impl_(std::make_unique<Impl>()) {
+  impl_->algorithm.reset(EVP_MD_fetch(nullptr, name(algorithm), nullptr));
+  if (impl_->context == nullptr) throw std::bad_alloc();
+  impl_->start();
+}
+
+Hash::Hash(Hash&&) noexcept = default;
+Hash& Hash::operator=(Hash&&) noexcept = default;
+Hash::~Hash() = default;
+
+void Hash::update(ByteView bytes) {
+  require(EVP_DigestUpdate(impl_->context.get(), bytes.data(), bytes.size()));
+}
+
+Bytes Hash::finish() {
+  Bytes digest(static_cast<std::size_t>(EVP_MD_get_size(impl_->algorithm.get())));
   require(EVP_DigestFinal_ex(impl_->context.get(), octets(MutableBytes(digest)), nullptr));
   impl_->start();
   return digest;

@@ -32,6 +32,7 @@ struct Minter::Impl {
   std::optional<KeyMaker> keys;
   std::optional<Hasher> sha1;
   std::optional<Hasher> sha256;
+  std::optional<Hasher> message_hash;  // of the signature algorithm; none: it has no hash
   SlotContents contents;
   std::vector<std::size_t> lengths;
   Bytes buffer;
@@ -63,7 +64,16 @@ Result<ByteView> Minter::Impl::make_certificate(std::span<const std::string_view
   at = der::write_bytes(at, algorithm);
   // Signed into the end of the buffer, then moved behind the header that its length decides.
   const MutableBytes signature(buffer.data() + buffer.size() - max_signature, max_signature);
-  const std::size_t signature_bytes = IMPRINT_TRY(signer->sign({tbs, tbs_bytes}, signature));
+  ByteView input(tbs, tbs_bytes);
+  std::array<std::byte, EVP_MAX_MD_SIZE> digest;
+  if (message_hash) {
+    const MutableBytes used = MutableBytes(digest).first(message_hash->size());
+    if (!message_hash->digest(input, used)) {
+      return fail(openssl_error(Code::crypto, "hashing a certificate"));
+    }
+    input = used;
+  }
+  const std::size_t signature_bytes = IMPRINT_TRY(signer->sign(input, signature));
   at = der::write_header(at, der::kBitString, 1 + signature_bytes);
   *at++ = std::byte{0};  // no unused bits
   std::memmove(at, signature.data(), signature_bytes);
@@ -136,6 +146,9 @@ Result<Minter> Minter::create(std::shared_ptr<const Profile> profile, const Cert
   impl->keys = IMPRINT_TRY(KeyMaker::create(library, impl->profile->spec().key));
   impl->sha1 = IMPRINT_TRY(Hasher::create(library, "SHA1"));
   impl->sha256 = IMPRINT_TRY(Hasher::create(library, "SHA256"));
+  if (const auto hash = hash_of(signer.algorithm())) {
+    impl->message_hash = IMPRINT_TRY(Hasher::create(library, name(*hash)));
+  }
   impl->lengths.resize(impl->profile->impl().tbs.item_count());
   impl->verify_every = verify_every;
   return Minter(std::move(impl));

@@ -6,7 +6,6 @@
 #include <openssl/rsa.h>
 
 #include "builder.hpp"
-#include "hasher.hpp"
 #include "native.hpp"
 
 namespace imprint::crypto {
@@ -14,18 +13,20 @@ namespace imprint::crypto {
 namespace {
 
 struct AlgorithmRow {
+  std::string_view name;
   std::string_view identifier;  // DER of the AlgorithmIdentifier
-  const char* digest;           // null: the signature takes the message itself
+  std::optional<HashAlgorithm> hash;
 };
 
 using namespace std::string_view_literals;
 
 constexpr std::array<AlgorithmRow, 5> kAlgorithms = {{
-    {"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02"sv, "SHA256"},
-    {"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03"sv, "SHA384"},
-    {"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x04"sv, "SHA512"},
-    {"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00"sv, "SHA256"},
-    {"\x30\x05\x06\x03\x2b\x65\x70"sv, nullptr},
+    {"ecdsa-sha256", "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02"sv, HashAlgorithm::sha256},
+    {"ecdsa-sha384", "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03"sv, HashAlgorithm::sha384},
+    {"ecdsa-sha512", "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x04"sv, HashAlgorithm::sha512},
+    {"rsa-sha256", "\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00"sv,
+     HashAlgorithm::sha256},
+    {"ed25519", "\x30\x05\x06\x03\x2b\x65\x70"sv, std::nullopt},
 }};
 
 const AlgorithmRow& row_of(SignatureAlgorithm algorithm) noexcept {
@@ -51,10 +52,11 @@ class KeySigner final : public Signer {
     return static_cast<std::size_t>(EVP_PKEY_get_size(key_.get()));
   }
 
-  Result<std::size_t> sign(ByteView to_be_signed, MutableBytes signature) override {
+  Result<std::size_t> sign(ByteView input, MutableBytes signature) override {
     std::size_t size = signature.size();
-    const bool ok = hasher_ ? sign_digest(to_be_signed, octets(signature), size)
-                            : sign_message(to_be_signed, octets(signature), size);
+    const bool ok = context_ != nullptr ? EVP_PKEY_sign(context_.get(), octets(signature), &size,
+                                                        octets(input), input.size()) == 1
+                                        : sign_whole(input, octets(signature), size);
     if (!ok) return fail(openssl_error(Code::crypto, "signing with the CA key"));
     return size;
   }
@@ -70,32 +72,26 @@ class KeySigner final : public Signer {
     library_.reset(OSSL_LIB_CTX_new());
     const SecretBytes der = IMPRINT_TRY(encode_pkcs8(original));
     key_ = IMPRINT_TRY(decode_pkcs8(der.view(), library_.get()));
-    const char* digest = row_of(algorithm_).digest;
-    if (digest == nullptr) {
+    const auto hash = hash_of(algorithm_);
+    if (!hash) {
       message_context_.reset(EVP_MD_CTX_new());
       if (message_context_ != nullptr) return {};
       return fail(openssl_error(Code::crypto, "preparing the CA key"));
     }
-    hasher_ = IMPRINT_TRY(Hasher::create(library_.get(), digest));
+    // Tells EVP_PKEY_sign how long the digest has to be; RSA encodes its name.
+    const DigestPtr digest(EVP_MD_fetch(library_.get(), crypto::name(*hash), nullptr));
     context_.reset(EVP_PKEY_CTX_new_from_pkey(library_.get(), key_.get(), nullptr));
-    bool ready = context_ != nullptr && EVP_PKEY_sign_init(context_.get()) == 1;
+    bool ready =
+        digest != nullptr && context_ != nullptr && EVP_PKEY_sign_init(context_.get()) == 1;
     if (ready && algorithm_ == SignatureAlgorithm::rsa_sha256) {
       ready = EVP_PKEY_CTX_set_rsa_padding(context_.get(), RSA_PKCS1_PADDING) == 1;
     }
-    ready = ready && EVP_PKEY_CTX_set_signature_md(context_.get(), hasher_->algorithm()) == 1;
+    ready = ready && EVP_PKEY_CTX_set_signature_md(context_.get(), digest.get()) == 1;
     if (!ready) return fail(openssl_error(Code::crypto, "preparing the CA key"));
     return {};
   }
 
-  bool sign_digest(ByteView message, unsigned char* signature, std::size_t& size) {
-    std::array<std::byte, EVP_MAX_MD_SIZE> digest;
-    const MutableBytes used = MutableBytes(digest).first(hasher_->size());
-    return hasher_->digest(message, used) &&
-           EVP_PKEY_sign(context_.get(), signature, &size, octets(ByteView(used)), used.size()) ==
-               1;
-  }
-
-  bool sign_message(ByteView message, unsigned char* signature, std::size_t& size) {
+  bool sign_whole(ByteView message, unsigned char* signature, std::size_t& size) {
     return EVP_MD_CTX_reset(message_context_.get()) == 1 &&
            EVP_DigestSignInit_ex(message_context_.get(), nullptr, nullptr, library_.get(), nullptr,
                                  key_.get(), nullptr) == 1 &&
@@ -107,24 +103,32 @@ class KeySigner final : public Signer {
   LibraryContextPtr library_;
   SignatureAlgorithm algorithm_;
   KeyPtr key_;
-  std::optional<Hasher> hasher_;
-  KeyContextPtr context_;
+  KeyContextPtr context_;  // of algorithms that sign a digest
   DigestContextPtr message_context_;
 };
 
 }  // namespace
+
+std::string_view name(SignatureAlgorithm algorithm) noexcept {
+  return row_of(algorithm).name;
+}
+
+std::optional<HashAlgorithm> hash_of(SignatureAlgorithm algorithm) noexcept {
+  return row_of(algorithm).hash;
+}
 
 ByteView algorithm_identifier(SignatureAlgorithm algorithm) noexcept {
   return bytes_of(row_of(algorithm).identifier);
 }
 
 const EVP_MD* signing_digest(SignatureAlgorithm algorithm) noexcept {
-  const char* digest = row_of(algorithm).digest;
-  return digest != nullptr ? EVP_get_digestbyname(digest) : nullptr;
+  const auto hash = hash_of(algorithm);
+  return hash ? EVP_get_digestbyname(name(*hash)) : nullptr;
 }
 
-Result<SignatureAlgorithm> signature_algorithm_of(const PrivateKey& key) {
-  const EVP_PKEY* native = native_of(key);
+namespace {
+
+Result<SignatureAlgorithm> algorithm_of(const EVP_PKEY* native) {
   // Any RSA size from 2048 may sign, also those that devices cannot have.
   if (EVP_PKEY_is_a(native, "RSA") == 1) {
     const int bits = EVP_PKEY_get_bits(native);
@@ -134,7 +138,7 @@ Result<SignatureAlgorithm> signature_algorithm_of(const PrivateKey& key) {
     }
     return SignatureAlgorithm::rsa_sha256;
   }
-  switch (IMPRINT_TRY(key.kind())) {
+  switch (IMPRINT_TRY(kind_of(native))) {
     case KeyKind::ec_p256:
       return SignatureAlgorithm::ecdsa_sha256;
     case KeyKind::ec_p384:
@@ -146,6 +150,51 @@ Result<SignatureAlgorithm> signature_algorithm_of(const PrivateKey& key) {
     default:
       return SignatureAlgorithm::rsa_sha256;
   }
+}
+
+}  // namespace
+
+Result<SignatureAlgorithm> signature_algorithm_of(const PrivateKey& key) {
+  return algorithm_of(native_of(key));
+}
+
+Result<SignatureAlgorithm> signature_algorithm_of(const Certificate& certificate) {
+  const EVP_PKEY* key = X509_get0_pubkey(native_of(certificate));
+  if (key == nullptr) {
+    return fail(openssl_error(Code::unsupported, "the public key of the certificate"));
+  }
+  return algorithm_of(key);
+}
+
+std::size_t max_signature_bytes(const Certificate& certificate) noexcept {
+  const EVP_PKEY* key = X509_get0_pubkey(native_of(certificate));
+  return key != nullptr ? static_cast<std::size_t>(EVP_PKEY_get_size(key)) : 0;
+}
+
+Result<Bytes> sign_message(Signer& signer, ByteView message) {
+  Bytes digest;
+  if (const auto algorithm = hash_of(signer.algorithm())) {
+    Hash hash(*algorithm);
+    hash.update(message);
+    digest = hash.finish();
+    message = digest;
+  }
+  Bytes signature(signer.max_signature_bytes());
+  signature.resize(IMPRINT_TRY(signer.sign(message, signature)));
+  return signature;
+}
+
+bool verify_signature(const Certificate& signer, SignatureAlgorithm algorithm, ByteView message,
+                      ByteView signature) {
+  const CleanErrorQueue errors;
+  EVP_PKEY* key = X509_get0_pubkey(native_of(signer));
+  const auto hash = hash_of(algorithm);
+  const DigestContextPtr context(EVP_MD_CTX_new());
+  return key != nullptr && context != nullptr &&
+         EVP_DigestVerifyInit_ex(context.get(), nullptr, hash ? name(*hash) : nullptr, nullptr,
+                                 nullptr, key, nullptr) == 1 &&
+         EVP_DigestVerify(context.get(), octets(signature), signature.size(), octets(message),
+                          message.size()) == 1;
 }
 
 Result<std::unique_ptr<Signer>> make_key_signer(const PrivateKey& key) {

@@ -44,18 +44,21 @@ Result<Template> parse_template(const Json& value, const std::string& pointer) {
   return Template::parse(value.get_ref<const std::string&>()).context(pointer);
 }
 
-[[nodiscard]] AuthorityPaths read_authority(const Json& object, const fs::path& base) {
-  constexpr std::string_view kFile = "file:";
-  AuthorityPaths authority = {
+Result<authority::AuthoritySource> read_authority(const Json& object, const fs::path& base) {
+  authority::AuthoritySource source{
       .certificate = base / object["certificate"].get<std::string>(),
-      .key = base / object["key"].get<std::string>(),
-      .passphrase_source = text_or(object, "passphrase", ""),
+      .key = authority::KeyFile{base / object["key"].get<std::string>()},
+      .passphrase = std::nullopt,
   };
-  std::string& source = authority.passphrase_source;
-  if (source.starts_with(kFile)) {
-    source = std::string(kFile) + (base / source.substr(kFile.size())).native();
+  if (const Json* const text = member(object, "passphrase")) {
+    source.passphrase =
+        IMPRINT_TRY(authority::parse_passphrase_source(text->get_ref<const std::string&>())
+                        .context("/authority/passphrase"));
+    if (source.passphrase->kind == authority::PassphraseSource::Kind::file) {
+      source.passphrase->argument = (base / source.passphrase->argument).string();
+    }
   }
-  return authority;
+  return source;
 }
 
 Result<std::vector<SubjectTemplate>> read_subject(const Json* object) {
@@ -241,7 +244,7 @@ Result<Manifest> read_document(Json& document, const fs::path& path, const Overr
   manifest.base_directory = path.parent_path();
   const fs::path& base = manifest.base_directory;
   manifest.image = overrides.image.value_or(base / document["image"].get<std::string>());
-  manifest.authority = read_authority(document["authority"], base);
+  manifest.authority = IMPRINT_TRY(read_authority(document["authority"], base));
   manifest.identity = IMPRINT_TRY(read_identity(document.value("identity", Json::object())));
   manifest.mender_conf = read_mender_conf(document.value("mender_conf", Json::object()));
   manifest.files = IMPRINT_TRY(read_files(member(document, "files"), base));

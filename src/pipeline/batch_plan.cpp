@@ -49,15 +49,7 @@ Result<NominalSizes> nominal_sizes(const BatchPlan::Impl& plan) {
 }
 
 Result<> plan_identity(BatchPlan::Impl& plan, const Clock& clock) {
-  const manifest::AuthorityPaths& paths = plan.manifest.authority;
-  authority::AuthorityFiles files{
-      .certificate = paths.certificate, .key = paths.key, .passphrase = std::nullopt};
-  if (!paths.passphrase_source.empty()) {
-    files.passphrase = IMPRINT_TRY(
-        authority::parse_passphrase_source(paths.passphrase_source)
-            .context(fmt::format("{}: /authority/passphrase", plan.manifest.path.string())));
-  }
-  plan.authority = IMPRINT_TRY(authority::Authority::open(files, clock.now()));
+  plan.authority = IMPRINT_TRY(authority::Authority::open(plan.manifest.authority, clock.now()));
   const auto validity = IMPRINT_TRY(
       authority::leaf_validity(*plan.authority, clock.now(), plan.manifest.identity.days)
           .context(fmt::format("{}: /identity/days", plan.manifest.path.string())));

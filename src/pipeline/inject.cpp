@@ -104,15 +104,7 @@ Result<Work> prepare(const InjectRequest& request, const Clock& clock) {
   if (request.certificate) {
     IMPRINT_TRY(take(work, request));
   } else {
-    authority::AuthorityFiles files{.certificate = work.manifest.authority.certificate,
-                                    .key = work.manifest.authority.key,
-                                    .passphrase = std::nullopt};
-    if (!work.manifest.authority.passphrase_source.empty()) {
-      files.passphrase =
-          IMPRINT_TRY(authority::parse_passphrase_source(work.manifest.authority.passphrase_source)
-                          .context("CA passphrase"));
-    }
-    work.authority = IMPRINT_TRY(authority::Authority::open(files, clock.now()));
+    work.authority = IMPRINT_TRY(authority::Authority::open(work.manifest.authority, clock.now()));
     for (const std::string& warning : work.authority->warnings())
       work.report.warnings.push_back(warning);
     IMPRINT_TRY(mint(work, device, clock));

@@ -36,8 +36,12 @@ Result<manifest::Manifest> inject_manifest(const InjectRequest& request) {
           : IMPRINT_TRY(built_in_manifest());
   if (request.ca_directory) {
     manifest.authority.certificate = *request.ca_directory / authority::kCertificateFile;
-    manifest.authority.key = *request.ca_directory / authority::kKeyFile;
-    manifest.authority.passphrase_source = request.ca_passphrase.value_or("");
+    manifest.authority.key = authority::KeyFile{*request.ca_directory / authority::kKeyFile};
+    manifest.authority.passphrase.reset();
+    if (request.ca_passphrase) {
+      manifest.authority.passphrase = IMPRINT_TRY(
+          authority::parse_passphrase_source(*request.ca_passphrase).context("--ca-passphrase"));
+    }
   }
   return manifest;
 }

@@ -60,7 +60,7 @@ TEST(Authority, TakesADerCertificate) {
   const CaFolder folder;
   openssl(
       {"x509", "-in", folder.certificate(), "-outform", "DER", "-out", folder.dir() / "ca.der"});
-  AuthorityFiles files = folder.files();
+  AuthoritySource files = folder.files();
   files.certificate = folder.dir() / "ca.der";
   EXPECT_THAT(Authority::open(files, now()), IsOk());
 }
@@ -70,7 +70,7 @@ TEST(Authority, KeepsTheChainAfterTheCa) {
   const CaFolder above;
   const std::string both = test::openssl({"x509", "-in", folder.certificate()}) +
                            openssl({"x509", "-in", above.certificate()});
-  AuthorityFiles files = folder.files();
+  AuthoritySource files = folder.files();
   files.certificate = folder.dir().write("both.pem", both);
   const auto authority = Authority::open(files, now());
   ASSERT_THAT(authority, IsOk());
@@ -84,7 +84,7 @@ TEST(Authority, OpensAnEncryptedKeyWithItsPassphrase) {
   EXPECT_THAT(open(folder),
               FailsWith(Code::invalid_input,
                         "it is encrypted and no passphrase was given; name its source: env:NAME"));
-  AuthorityFiles files = folder.files();
+  AuthoritySource files = folder.files();
   test::set_environment("IMPRINT_TEST_PASSPHRASE", "hunter2");
   files.passphrase = PassphraseSource{PassphraseSource::Kind::env, "IMPRINT_TEST_PASSPHRASE"};
   EXPECT_THAT(Authority::open(files, now()), IsOk());
@@ -99,7 +99,7 @@ TEST(Authority, OpensAnEncryptedKeyWithItsPassphrase) {
 
 TEST(Authority, DoesNotAskForAPassphraseThatIsNotNeeded) {
   const CaFolder folder;
-  AuthorityFiles files = folder.files();
+  AuthoritySource files = folder.files();
   files.passphrase = PassphraseSource{PassphraseSource::Kind::env, "IMPRINT_TEST_NOT_SET"};
   EXPECT_THAT(Authority::open(files, now()), IsOk());
 }
@@ -178,8 +178,8 @@ TEST(Authority, RefusesToSignOutsideItsValidity) {
 TEST(Authority, RefusesTheKeyOfAnotherCertificate) {
   const CaFolder folder;
   const CaFolder other;
-  AuthorityFiles files = folder.files();
-  files.key = other.key();
+  AuthoritySource files = folder.files();
+  files.key = KeyFile{other.key()};
   EXPECT_THAT(Authority::open(files, now()),
               FailsWith(Code::invalid_input,
                         "belongs to another certificate than '" + folder.certificate().string()));
@@ -202,10 +202,10 @@ TEST(Authority, RefusesACaWithACriticalExtensionNobodyKnows) {
 
 TEST(Authority, NamesTheFileThatIsMissingOrNoFile) {
   const CaFolder folder;
-  AuthorityFiles files = folder.files();
-  files.key = folder.dir() / "absent.key";
+  AuthoritySource files = folder.files();
+  files.key = KeyFile{folder.dir() / "absent.key"};
   EXPECT_THAT(Authority::open(files, now()), FailsWith(Code::not_found, "absent.key"));
-  files.key = folder.dir().path();
+  files.key = KeyFile{folder.dir().path()};
   EXPECT_THAT(Authority::open(files, now()), FailsWith(Code::invalid_input, "reading the CA key"));
   files = folder.files();
   files.certificate = folder.dir() / "absent.pem";
@@ -217,12 +217,12 @@ TEST(Authority, NamesTheFileThatIsMissingOrNoFile) {
 
 TEST(Authority, RefusesFilesThatHoldSomethingElse) {
   const CaFolder folder;
-  AuthorityFiles files = folder.files();
+  AuthoritySource files = folder.files();
   files.certificate = folder.key();
   EXPECT_THAT(Authority::open(files, now()),
               FailsWith(Code::invalid_input, "ca.key': holds no certificate"));
   files = folder.files();
-  files.key = folder.certificate();
+  files.key = KeyFile{folder.certificate()};
   EXPECT_THAT(Authority::open(files, now()),
               FailsWith(Code::invalid_input, "ca.pem': holds no private key, but a 'CERTIFICATE'"));
   folder.write_key("");

@@ -52,7 +52,7 @@ TEST_P(NewRoot, PassesStrictVerifiers) {
     EXPECT_NE(judged.out.find("Output: Verified."), std::string::npos) << judged.out << judged.err;
   }
   const auto authority = Authority::open(
-      {.certificate = ca->certificate, .key = ca->key, .passphrase = std::nullopt}, start);
+      {.certificate = ca->certificate, .key = KeyFile{ca->key}, .passphrase = std::nullopt}, start);
   ASSERT_THAT(authority, IsOk());
   EXPECT_THAT(authority->warnings(), testing::IsEmpty());
 }

@@ -40,8 +40,8 @@ class CaFolder {
   static const std::string kGoodExtensions;
   static const std::vector<std::string> kP256;
 
-  [[nodiscard]] AuthorityFiles files() const {
-    return {.certificate = certificate(), .key = key(), .passphrase = std::nullopt};
+  [[nodiscard]] AuthoritySource files() const {
+    return {.certificate = certificate(), .key = KeyFile{key()}, .passphrase = std::nullopt};
   }
 
   [[nodiscard]] std::filesystem::path certificate() const { return dir_ / "ca.pem"; }

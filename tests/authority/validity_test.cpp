@@ -65,7 +65,7 @@ TEST(LeafValidity, HasNoEndWhereTheCaHasNone) {
                                .not_after = crypto::kNoExpiry,
                                .path_length = std::nullopt};
   folder.write_key(text_of(key.to_pem().value().view()));
-  AuthorityFiles files = folder.files();
+  AuthoritySource files = folder.files();
   files.certificate =
       folder.dir().write("forever.pem", crypto::make_ca_certificate(forever, key).value().to_pem());
   const auto authority = Authority::open(files, test::now());

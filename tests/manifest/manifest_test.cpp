@@ -34,8 +34,8 @@ TEST(Manifest, HasTheDocumentedDefaults) {
   const Manifest m = parse(with("{}")).value();
   EXPECT_EQ(m.image, "batch/base.sdimg");
   EXPECT_EQ(m.authority.certificate, "batch/ca.pem");
-  EXPECT_EQ(m.authority.key, "batch/ca.key");
-  EXPECT_EQ(m.authority.passphrase_source, "");
+  EXPECT_EQ(std::get<authority::KeyFile>(m.authority.key).path, "batch/ca.key");
+  EXPECT_FALSE(m.authority.passphrase);
   EXPECT_EQ(m.identity.key, crypto::KeyKind::ec_p256);
   ASSERT_EQ(m.identity.subject.size(), 1U);
   EXPECT_EQ(m.identity.subject[0].field, crypto::NameField::common_name);
@@ -64,7 +64,8 @@ TEST(Manifest, KeepsWhatItSays) {
     "identity_data": {"mac": "{mac}"},
     "output": {"directory": "/abs", "name": "x-{id}", "format": "overlay", "bmap": true, "compress": "none"}})"))
                          .value();
-  EXPECT_EQ(m.authority.passphrase_source, "file:batch/pass.txt");
+  ASSERT_TRUE(m.authority.passphrase);
+  EXPECT_EQ(m.authority.passphrase->argument, "batch/pass.txt");
   EXPECT_EQ(m.identity.key, crypto::KeyKind::rsa_3072);
   ASSERT_EQ(m.identity.subject.size(), 3U);
   EXPECT_EQ(m.identity.subject[0].field, crypto::NameField::organization);

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "imprint/authority/passphrase.hpp"
@@ -16,10 +18,35 @@
 
 namespace imprint::authority {
 
-struct AuthorityFiles {
+/// The CA's private key in a PEM file.
+struct KeyFile {
+  std::filesystem::path path;
+};
+
+/// The CA's private key in a PKCS#11 token, by its RFC 7512 URI (never with a pin-value).
+struct TokenKey {
+  std::string uri;
+};
+
+/// A program that signs (docs/signers.md says how it is talked to).
+struct CommandKey {
+  enum class Mode {
+    coprocess,  ///< one process a worker, for the whole run
+    call,       ///< one process a signature
+  };
+
+  std::vector<std::string> command;  ///< program and arguments; no shell
+  Mode mode = Mode::coprocess;
+  std::chrono::seconds timeout{30};  ///< for one signature
+};
+
+using KeyLocation = std::variant<KeyFile, TokenKey, CommandKey>;
+
+/// Where a CA is.
+struct AuthoritySource {
   std::filesystem::path certificate;  ///< PEM (the CA first, then its chain) or DER
-  std::filesystem::path key;          ///< PEM
-  std::optional<PassphraseSource> passphrase;
+  KeyLocation key;
+  std::optional<PassphraseSource> passphrase;  ///< of the key file, or the token's PIN
 };
 
 /// The CA that signs device certificates: its certificate and its signer, checked before the first
@@ -31,7 +58,7 @@ class Authority {
   /// CA's, lacks keyCertSign, is expired or not yet valid at `now`; a key that is weak, encrypted
   /// without a passphrase (or with another), or another certificate's. The passphrase is read only
   /// when the key is encrypted.
-  static Result<Authority> open(const AuthorityFiles& files, TimePoint now);
+  static Result<Authority> open(const AuthoritySource& source, TimePoint now);
 
   [[nodiscard]] const crypto::Certificate& certificate() const noexcept { return certificate_; }
 

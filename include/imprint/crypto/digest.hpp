@@ -13,6 +13,30 @@ using Sha256Digest = std::array<std::byte, 32>;
 /// One-shot SHA-256.
 [[nodiscard]] Sha256Digest sha256(ByteView bytes);
 
+/// The hashes that signatures use.
+enum class HashAlgorithm { sha256, sha384, sha512 };
+
+/// OpenSSL's word: `SHA256`.
+[[nodiscard]] const char* name(HashAlgorithm algorithm) noexcept;
+
+/// Incremental hash of any of them. One thread at a time.
+class Hash {
+ public:
+  explicit Hash(HashAlgorithm algorithm);
+  Hash(Hash&&) noexcept;
+  Hash& operator=(Hash&&) noexcept;
+  Hash(const Hash&) = delete;
+  Hash& operator=(const Hash&) = delete;
+  ~Hash();
+  void update(ByteView bytes);
+  /// The digest of all that was added; starts anew.
+  [[nodiscard]] Bytes finish();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
 /// Incremental SHA-256 with a fetched digest kept for reuse. One thread at a time.
 class Sha256 {
  public:

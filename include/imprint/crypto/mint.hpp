@@ -30,6 +30,19 @@ struct ProfileAltName {
   std::optional<std::string> constant;
 };
 
+/// Bits of keyUsage that an end entity may have. The words are RFC 5280's: digitalSignature,
+/// contentCommitment, keyEncipherment, dataEncipherment, keyAgreement.
+enum class KeyUsage {
+  digital_signature,
+  content_commitment,
+  key_encipherment,
+  data_encipherment,
+  key_agreement
+};
+
+[[nodiscard]] std::string_view word(KeyUsage usage) noexcept;
+[[nodiscard]] Result<KeyUsage> parse_key_usage(std::string_view word);
+
 /// What all certificates of a batch share, and where they differ. The attributes and names without
 /// a constant are the slots, numbered from 0: first those of the subject, in order, then those of
 /// the SAN.
@@ -39,12 +52,20 @@ struct ProfileSpec {
   std::vector<ProfileAltName> alt_names;
   TimePoint not_before;
   TimePoint not_after;  ///< kNoExpiry gives 99991231235959Z
+  /// None: digitalSignature, for RSA also keyEncipherment. Empty: no keyUsage.
+  std::optional<std::vector<KeyUsage>> key_usage = std::nullopt;
+  /// `clientAuth`, `serverAuth`, ... or dotted object identifiers. Empty: no extendedKeyUsage.
+  std::vector<std::string> extended_key_usage = {"clientAuth"};
+  std::vector<std::string> policies = {};  ///< certificatePolicies, dotted
+  bool basic_constraints = true;           ///< an empty one; DER has no other way to say "no CA"
+  bool subject_key_identifier = true;
+  bool authority_key_identifier = true;
 };
 
 /// A profile compiled to `constant DER | slot` (see src/crypto/profile.cpp). Immutable, shared by
-/// all workers. Extensions: basicConstraints critical (empty), keyUsage critical (digitalSignature;
-/// RSA also keyEncipherment), extendedKeyUsage clientAuth, SKI, AKI (keyid = the issuer's SKI byte
-/// for byte), SAN when there are names. The issuer name is the CA's subject byte for byte.
+/// all workers. Extensions as the spec says, in this order: basicConstraints critical (empty),
+/// keyUsage critical, extendedKeyUsage, certificatePolicies, SKI, AKI (keyid = the issuer's SKI
+/// byte for byte), SAN when there are names. The issuer name is the CA's subject byte for byte.
 class Profile {
  public:
   struct Impl;

@@ -9,6 +9,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "imprint/authority/authority.hpp"
 #include "imprint/base/file.hpp"
 #include "imprint/base/result.hpp"
 #include "imprint/crypto/key.hpp"
@@ -19,15 +20,6 @@
 namespace imprint::manifest {
 
 inline constexpr int kManifestVersion = 1;
-
-/// Where the CA is. Its files are opened by others.
-struct AuthorityPaths {
-  fs::path certificate;
-  fs::path key;
-  /// Where the passphrase comes from, never the passphrase, as authority::parse_passphrase_source
-  /// reads it; a path in it is resolved. Empty: none.
-  std::string passphrase_source;
-};
 
 struct SubjectTemplate {
   crypto::NameField field{};
@@ -101,7 +93,7 @@ struct Manifest {
   fs::path path;            ///< as it was named, for messages
   fs::path base_directory;  ///< what its paths are relative to
   fs::path image;
-  AuthorityPaths authority;
+  authority::AuthoritySource authority;  ///< its files are opened by others
   IdentitySpec identity;
   MenderConfSpec mender_conf;
   std::vector<FileSpec> files;

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "command.hpp"
+
+namespace imprint::cli {
+
+/// A subcommand and what runs it.
+struct Entry {
+  CLI::App* command;
+  Action action;
+};
+
+/// The subcommands of `imprint ca`, one file each.
+Entry add_ca_init(CLI::App& ca);
+
+}  // namespace imprint::cli
