@@ -163,6 +163,27 @@ bool set_algorithm(X509* x509, SignatureAlgorithm algorithm) {
   return wanted != nullptr && X509_ALGOR_copy(target, wanted.get()) == 1;
 }
 
+Result<Bytes> encode_tbs(X509* x509, SignatureAlgorithm algorithm) {
+  unsigned char* der = nullptr;
+  const int size = set_algorithm(x509, algorithm) ? i2d_re_X509_tbs(x509, &der) : -1;
+  if (size <= 0) return fail(build_error());
+  const ByteView encoded = view_of(der, static_cast<std::size_t>(size));
+  Bytes tbs(encoded.begin(), encoded.end());
+  OPENSSL_free(der);
+  return tbs;
+}
+
+/// The issuer's SKI byte for byte (it need not be SHA-1 of its key), or computed when it has none.
+Result<Bytes> authority_identifier(const Certificate& issuer) {
+  if (const ASN1_OCTET_STRING* own = X509_get0_subject_key_id(native_of(issuer)); own != nullptr) {
+    const ByteView id =
+        view_of(ASN1_STRING_get0_data(own), static_cast<std::size_t>(ASN1_STRING_length(own)));
+    return Bytes(id.begin(), id.end());
+  }
+  const KeyIdentifier id = IMPRINT_TRY(key_identifier(X509_get0_pubkey(native_of(issuer))));
+  return Bytes(id.begin(), id.end());
+}
+
 }  // namespace
 
 Result<> random_serial(OSSL_LIB_CTX* library, Serial& serial) {
@@ -216,15 +237,7 @@ Result<Bytes> build_device_tbs(const ProfileSpec& spec, const Certificate& issue
       return fail(build_error());
     }
   }
-  const ASN1_OCTET_STRING* issuer_id = X509_get0_subject_key_id(native_of(issuer));
-  KeyIdentifier computed{};
-  ByteView authority_id = computed;
-  if (issuer_id != nullptr) {
-    authority_id = view_of(ASN1_STRING_get0_data(issuer_id),
-                           static_cast<std::size_t>(ASN1_STRING_length(issuer_id)));
-  } else {
-    computed = IMPRINT_TRY(key_identifier(X509_get0_pubkey(native_of(issuer))));
-  }
+  const Bytes authority_id = IMPRINT_TRY(authority_identifier(issuer));
   Builder builder;
   builder.serial(device.serial);
   builder.issuer(X509_get_subject_name(native_of(issuer)));
@@ -247,16 +260,11 @@ Result<Bytes> build_device_tbs(const ProfileSpec& spec, const Certificate& issue
   builder.authority_key_identifier(authority_id);
   if (!spec.alt_names.empty()) builder.alt_names(names.get());
   const X509Ptr x509 = IMPRINT_TRY(std::move(builder).done());
-  unsigned char* der = nullptr;
-  const int size = set_algorithm(x509.get(), algorithm) ? i2d_re_X509_tbs(x509.get(), &der) : -1;
-  if (size <= 0) return fail(build_error());
-  const ByteView encoded = view_of(der, static_cast<std::size_t>(size));
-  Bytes tbs(encoded.begin(), encoded.end());
-  OPENSSL_free(der);
-  return tbs;
+  return encode_tbs(x509.get(), algorithm);
 }
 
-Result<Certificate> make_ca_certificate(const CaSpec& spec, const PrivateKey& key) {
+Result<Bytes> build_ca_tbs(const CaSpec& spec, EVP_PKEY* key, const Certificate* issuer,
+                           SignatureAlgorithm algorithm) {
   if (spec.subject.empty()) {
     return fail(Code::invalid_input, "a CA needs a subject; give at least a CN");
   }
@@ -267,30 +275,23 @@ Result<Certificate> make_ca_certificate(const CaSpec& spec, const PrivateKey& ke
     return fail(Code::invalid_input, "a CA certificate that ends before it starts");
   }
   const X509NamePtr name = IMPRINT_TRY(build_name(spec.subject));
-  const KeyIdentifier id = IMPRINT_TRY(key_identifier(native_of(key)));
+  const KeyIdentifier id = IMPRINT_TRY(key_identifier(key));
+  Bytes authority_id(id.begin(), id.end());
+  if (issuer != nullptr) authority_id = IMPRINT_TRY(authority_identifier(*issuer));
   Serial serial{};
   IMPRINT_TRY(random_serial(nullptr, serial));
   Builder builder;
   builder.serial(serial);
-  builder.issuer(name.get());
+  builder.issuer(issuer != nullptr ? X509_get_subject_name(native_of(*issuer)) : name.get());
   builder.validity(spec.not_before, spec.not_after);
   builder.subject(name.get());
-  builder.public_key(native_of(key));
+  builder.public_key(key);
   builder.basic_constraints(true, spec.path_length);
   builder.key_usage({kDigitalSignature, kKeyCertSign, kCrlSign});
   builder.subject_key_identifier(id);
-  builder.authority_key_identifier(id);
+  builder.authority_key_identifier(authority_id);
   const X509Ptr x509 = IMPRINT_TRY(std::move(builder).done());
-  const SignatureAlgorithm algorithm = IMPRINT_TRY(signature_algorithm_of(key));
-  if (X509_sign(x509.get(), native_of(key), signing_digest(algorithm)) <= 0) {
-    return fail(openssl_error(Code::crypto, "signing the CA certificate"));
-  }
-  unsigned char* der = nullptr;
-  const int size = i2d_X509(x509.get(), &der);
-  if (size <= 0) return fail(build_error());
-  auto certificate = certificate_from_der(view_of(der, static_cast<std::size_t>(size)));
-  OPENSSL_free(der);
-  return certificate;
+  return encode_tbs(x509.get(), algorithm);
 }
 
 }  // namespace imprint::crypto

@@ -24,9 +24,6 @@ using KeyIdentifier = std::array<std::byte, 20>;
 /// One RDN with one attribute each, in this order. The values have passed check_name_value.
 [[nodiscard]] Result<X509NamePtr> build_name(std::span<const SubjectAttribute> attributes);
 
-/// The digest X509_sign takes for this algorithm; null for Ed25519.
-[[nodiscard]] const EVP_MD* signing_digest(SignatureAlgorithm algorithm) noexcept;
-
 /// What a device certificate has of its own.
 struct DeviceValues {
   Serial serial{};
@@ -39,5 +36,9 @@ struct DeviceValues {
 [[nodiscard]] Result<Bytes> build_device_tbs(const ProfileSpec& spec, const Certificate& issuer,
                                              SignatureAlgorithm algorithm,
                                              const DeviceValues& device);
+
+/// DER of the TBSCertificate of a CA: self-signed, or below `issuer` when there is one.
+[[nodiscard]] Result<Bytes> build_ca_tbs(const CaSpec& spec, EVP_PKEY* key,
+                                         const Certificate* issuer, SignatureAlgorithm algorithm);
 
 }  // namespace imprint::crypto

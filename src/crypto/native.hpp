@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "imprint/crypto/certificate.hpp"
+#include "imprint/crypto/issue.hpp"
 #include "imprint/crypto/key.hpp"
 #include "openssl.hpp"
 
@@ -11,6 +12,11 @@ namespace imprint::crypto {
 
 struct PrivateKey::Native {
   KeyPtr key;
+};
+
+struct PublicKey::Native {
+  KeyPtr key;
+  KeyKind kind;
 };
 
 struct Certificate::Native {

@@ -5,7 +5,6 @@
 
 #include <openssl/rsa.h>
 
-#include "builder.hpp"
 #include "native.hpp"
 
 namespace imprint::crypto {
@@ -119,11 +118,6 @@ std::optional<HashAlgorithm> hash_of(SignatureAlgorithm algorithm) noexcept {
 
 ByteView algorithm_identifier(SignatureAlgorithm algorithm) noexcept {
   return bytes_of(row_of(algorithm).identifier);
-}
-
-const EVP_MD* signing_digest(SignatureAlgorithm algorithm) noexcept {
-  const auto hash = hash_of(algorithm);
-  return hash ? EVP_get_digestbyname(name(*hash)) : nullptr;
 }
 
 namespace {
