@@ -6,8 +6,10 @@
 
 namespace imprint::authority {
 
-Result<> verify_probe(const crypto::Certificate& ca, const crypto::Signer& signer, TimePoint now,
-                      crypto::Strictness strictness) {
+namespace {
+
+Result<crypto::Certificate> issue_probe(const crypto::Certificate& ca, const crypto::Signer& signer,
+                                        TimePoint now) {
   crypto::ProfileSpec spec;
   spec.subject.push_back({crypto::NameField::common_name, "probe"});
   spec.not_before = now;
@@ -16,9 +18,25 @@ Result<> verify_probe(const crypto::Certificate& ca, const crypto::Signer& signe
   crypto::Minter minter = IMPRINT_TRY(crypto::Minter::create(profile, ca, signer));
   crypto::Identity identity;
   IMPRINT_TRY(minter.mint({}, identity));
-  const auto certificate =
-      IMPRINT_TRY(crypto::Certificate::parse(bytes_of(identity.certificate_pem)));
+  return crypto::Certificate::parse(bytes_of(identity.certificate_pem));
+}
+
+}  // namespace
+
+Result<> verify_probe(const crypto::Certificate& ca, const crypto::Signer& signer, TimePoint now,
+                      crypto::Strictness strictness) {
+  const auto certificate = IMPRINT_TRY(issue_probe(ca, signer, now));
   return crypto::verify_client_certificate(certificate, {}, {&ca, 1}, now, strictness);
+}
+
+Result<> verify_probe(const crypto::Certificate& ca, const crypto::Signer& signer, TimePoint now,
+                      crypto::Strictness strictness, const Authority& parent) {
+  const auto certificate = IMPRINT_TRY(issue_probe(ca, signer, now));
+  std::vector<crypto::Certificate> between = {ca, parent.certificate()};
+  between.insert(between.end(), parent.chain().begin(), parent.chain().end());
+  const crypto::Certificate top = between.back();
+  between.pop_back();
+  return crypto::verify_client_certificate(certificate, between, {&top, 1}, now, strictness);
 }
 
 }  // namespace imprint::authority

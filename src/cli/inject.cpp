@@ -8,6 +8,7 @@
 
 #include "command.hpp"
 #include "help.hpp"
+#include "setting.hpp"
 
 namespace imprint::cli {
 
@@ -18,14 +19,6 @@ struct InjectOptions {
   std::vector<std::string> settings;
   bool json = false;
 };
-
-Result<std::pair<std::string, std::string>> parse_setting(std::string_view text) {
-  const std::size_t equals = text.find('=');
-  if (equals == 0 || equals == std::string_view::npos) {
-    return fail(Code::invalid_input, fmt::format("--set '{}': write name=value", text));
-  }
-  return std::pair(std::string(text.substr(0, equals)), std::string(text.substr(equals + 1)));
-}
 
 std::string report_json(const pipeline::InjectReport& report) {
   const nlohmann::ordered_json record = {
@@ -45,11 +38,9 @@ std::string report_json(const pipeline::InjectReport& report) {
 }
 
 Exit run_inject_command(InjectOptions& options, Console& console) {
-  for (const std::string& text : options.settings) {
-    auto setting = parse_setting(text);
-    if (!setting) return console.fail(setting.error());
-    options.request.variables.push_back(std::move(*setting));
-  }
+  auto settings = parse_settings(options.settings);
+  if (!settings) return console.fail(settings.error());
+  options.request.variables = std::move(*settings);
   const Clock& clock = system_clock();
   const auto report = pipeline::inject(options.request, clock);
   if (!report) return console.fail(report.error());

@@ -185,6 +185,10 @@ bool Certificate::may_sign_certificates() const {
   return (X509_get_key_usage(native_->x509.get()) & KU_KEY_CERT_SIGN) != 0;
 }
 
+bool Certificate::may_sign_crls() const {
+  return (X509_get_key_usage(native_->x509.get()) & KU_CRL_SIGN) != 0;
+}
+
 std::string Certificate::signature_algorithm() const {
   const char* name = OBJ_nid2ln(X509_get_signature_nid(native_->x509.get()));
   return name != nullptr ? name : "unknown";

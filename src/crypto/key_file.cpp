@@ -129,7 +129,9 @@ Result<PrivateKey> load(PemObject object, const AskPassphrase& passphrase) {
 
 }  // namespace
 
-Result<PrivateKey> PrivateKey::from_pem(ByteView pem, const AskPassphrase& passphrase) {
+namespace {
+
+Result<PemObject> find_private_key(ByteView pem) {
   std::optional<PemObject> found;
   std::string other;
   IMPRINT_TRY(for_each_pem_object(pem, [&](PemObject object) {
@@ -140,15 +142,23 @@ Result<PrivateKey> PrivateKey::from_pem(ByteView pem, const AskPassphrase& passp
     if (other.empty()) other = object.label;
     return true;
   }));
-  if (!found && pem.empty()) return fail(Code::invalid_input, "empty, not a private key");
-  if (!found && other.empty()) {
-    return fail(Code::invalid_input, "holds no private key in PEM form");
-  }
-  if (!found) {
-    return fail(Code::invalid_input, "holds no private key, but a " + quoted(other));
-  }
+  if (found) return std::move(*found);
+  if (pem.empty()) return fail(Code::invalid_input, "empty, not a private key");
+  if (other.empty()) return fail(Code::invalid_input, "holds no private key in PEM form");
+  return fail(Code::invalid_input, "holds no private key, but a " + quoted(other));
+}
+
+}  // namespace
+
+Result<PrivateKey> PrivateKey::from_pem(ByteView pem, const AskPassphrase& passphrase) {
+  PemObject found = IMPRINT_TRY(find_private_key(pem));
   const CleanErrorQueue errors;
-  return load(std::move(*found), passphrase);
+  return load(std::move(found), passphrase);
+}
+
+Result<bool> PrivateKey::is_encrypted(ByteView pem) {
+  const PemObject found = IMPRINT_TRY(find_private_key(pem));
+  return found.label == kPemEncryptedKey || found.header.find("ENCRYPTED") != std::string::npos;
 }
 
 Result<SecretBytes> PrivateKey::to_pem() const {

@@ -48,10 +48,11 @@ bool belongs_together(const PrivateKey& key, const Certificate& certificate) {
          signs_and_verifies(native_of(key), certified);
 }
 
-Result<> verify_client_certificate(const Certificate& leaf,
-                                   std::span<const Certificate> intermediates,
-                                   std::span<const Certificate> trusted, TimePoint at,
-                                   Strictness strictness) {
+namespace {
+
+Result<> verify(const Certificate& leaf, std::span<const Certificate> intermediates,
+                std::span<const Certificate> trusted, TimePoint at, Strictness strictness,
+                int purpose) {
   const CleanErrorQueue errors;
   const StorePtr store(X509_STORE_new());
   const StackPtr chain(sk_X509_new_null());
@@ -71,7 +72,7 @@ Result<> verify_client_certificate(const Certificate& leaf,
   if (strictness == Strictness::strict) flags |= X509_V_FLAG_X509_STRICT;
   X509_VERIFY_PARAM_set_flags(parameters, flags);
   X509_VERIFY_PARAM_set_time(parameters, at.time_since_epoch().count());
-  X509_STORE_CTX_set_purpose(context.get(), X509_PURPOSE_SSL_CLIENT);
+  X509_STORE_CTX_set_purpose(context.get(), purpose);
   if (X509_verify_cert(context.get()) == 1) return {};
   const int reason = X509_STORE_CTX_get_error(context.get());
   std::string what = X509_verify_cert_error_string(reason);
@@ -81,6 +82,31 @@ Result<> verify_client_certificate(const Certificate& leaf,
         ", in the chain at depth " + std::to_string(X509_STORE_CTX_get_error_depth(context.get()));
   }
   return fail(Code::check_failed, "the certificate does not verify: " + what);
+}
+
+}  // namespace
+
+Result<> verify_client_certificate(const Certificate& leaf,
+                                   std::span<const Certificate> intermediates,
+                                   std::span<const Certificate> trusted, TimePoint at,
+                                   Strictness strictness) {
+  return verify(leaf, intermediates, trusted, at, strictness, X509_PURPOSE_SSL_CLIENT);
+}
+
+Result<> verify_server_certificate(const Certificate& leaf,
+                                   std::span<const Certificate> intermediates,
+                                   std::span<const Certificate> trusted, TimePoint at,
+                                   Strictness strictness) {
+  return verify(leaf, intermediates, trusted, at, strictness, X509_PURPOSE_SSL_SERVER);
+}
+
+bool is_issued_by(const Certificate& certificate, const Certificate& issuer) {
+  const CleanErrorQueue errors;
+  EVP_PKEY* key = X509_get0_pubkey(native_of(issuer));
+  return key != nullptr &&
+         X509_NAME_cmp(X509_get_issuer_name(native_of(certificate)),
+                       X509_get_subject_name(native_of(issuer))) == 0 &&
+         X509_verify(native_of(certificate), key) == 1;
 }
 
 }  // namespace imprint::crypto

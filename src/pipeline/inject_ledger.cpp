@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "imprint/base/version.hpp"
+#include "issued_certificate.hpp"
 
 namespace imprint::pipeline {
 
@@ -12,6 +13,7 @@ std::optional<fs::path> ledger_path(const InjectRequest& request,
                                     const manifest::Manifest& manifest) {
   if (request.ledger) return request.ledger;
   if (request.certificate) return std::nullopt;
+  if (request.ca_directory) return *request.ca_directory / "ledger.db";
   return manifest.authority.certificate.parent_path() / "ledger.db";
 }
 
@@ -49,27 +51,15 @@ Result<InjectLedger> InjectLedger::record(const InjectRequest& request,
                                 .manifest_sha256 = {},
                                 .authority_sha256 = authority ? ByteView(issuer) : ByteView(),
                                 .at = clock.now()}));
-  const std::string subject = certificate.subject_text();
-  const Bytes serial = certificate.serial();
-  const crypto::Sha256Digest fingerprint = certificate.fingerprint();
-  const crypto::Sha256Digest public_key = crypto::sha256(certificate.public_key_der());
+  const IssuedCertificate issued(request.id, certificate);
   // A certificate that was made elsewhere may be written again: the ledger has it once.
-  const auto known = IMPRINT_TRY(entry.ledger_->find_public_key(public_key));
-  if (known && known->certificate_sha256 == fingerprint) {
+  const auto known = IMPRINT_TRY(entry.ledger_->find_public_key(issued.public_key()));
+  if (known && known->certificate_sha256 == issued.fingerprint()) {
     entry.row_ = known->certificate_row;
     return entry;
   }
-  const auto kind = certificate.key_kind();
-  const ledger::Issued issued{.device_id = request.id,
-                              .subject = subject,
-                              .serial = serial,
-                              .certificate_sha256 = fingerprint,
-                              .public_key_sha256 = public_key,
-                              .not_before = certificate.not_before(),
-                              .not_after = certificate.not_after(),
-                              .key_kind = kind ? crypto::name(*kind) : "other",
-                              .at = clock.now()};
-  entry.row_ = IMPRINT_TRY(entry.ledger_->record_issued(entry.run_, std::span(&issued, 1)));
+  const ledger::Issued record = issued.record(clock.now());
+  entry.row_ = IMPRINT_TRY(entry.ledger_->record_issued(entry.run_, std::span(&record, 1)));
   return entry;
 }
 

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "imprint/authority/ca_init.hpp"
 #include "imprint/base/text.hpp"
+#include "imprint/manifest/authority_folder.hpp"
 #include "imprint/manifest/plan.hpp"
 #include "imprint/mender/paths.hpp"
 
@@ -35,9 +35,8 @@ Result<manifest::Manifest> inject_manifest(const InjectRequest& request) {
                 {.image = request.image, .devices = {}, .output_directory = {}, .format = {}}))
           : IMPRINT_TRY(built_in_manifest());
   if (request.ca_directory) {
-    manifest.authority.certificate = *request.ca_directory / authority::kCertificateFile;
-    manifest.authority.key = authority::KeyFile{*request.ca_directory / authority::kKeyFile};
-    manifest.authority.passphrase.reset();
+    manifest.authority =
+        IMPRINT_TRY(manifest::find_authority(*request.ca_directory).context("--ca"));
     if (request.ca_passphrase) {
       manifest.authority.passphrase = IMPRINT_TRY(
           authority::parse_passphrase_source(*request.ca_passphrase).context("--ca-passphrase"));

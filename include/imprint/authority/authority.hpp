@@ -47,6 +47,8 @@ struct AuthoritySource {
   std::filesystem::path certificate;  ///< PEM (the CA first, then its chain) or DER
   KeyLocation key;
   std::optional<PassphraseSource> passphrase;  ///< of the key file, or the token's PIN
+  /// More certificates above the CA, in any order (PEM); it may hold the CA as well.
+  std::optional<std::filesystem::path> chain = std::nullopt;
 };
 
 /// The CA that signs device certificates: its certificate and its signer, checked before the first
@@ -62,7 +64,7 @@ class Authority {
 
   [[nodiscard]] const crypto::Certificate& certificate() const noexcept { return certificate_; }
 
-  /// What follows the CA in its file: the certificates above it.
+  /// The certificates above the CA, its issuer first, as far as its files hold them.
   [[nodiscard]] std::span<const crypto::Certificate> chain() const noexcept { return chain_; }
 
   [[nodiscard]] const crypto::Signer& signer() const noexcept { return *signer_; }

@@ -51,6 +51,7 @@ class Certificate {
   [[nodiscard]] bool is_ca() const;                       ///< v3 with basicConstraints cA TRUE
   [[nodiscard]] std::optional<long> path_length() const;  ///< basicConstraints pathLen
   [[nodiscard]] bool may_sign_certificates() const;       ///< keyUsage absent or has keyCertSign
+  [[nodiscard]] bool may_sign_crls() const;               ///< keyUsage absent or has cRLSign
   [[nodiscard]] std::string signature_algorithm()
       const;                                      ///< OpenSSL's long name: `ecdsa-with-SHA256`
   [[nodiscard]] bool has_weak_signature() const;  ///< made with SHA-1, MD5 or older
@@ -79,6 +80,15 @@ enum class Strictness { strict, plain };
                                                  std::span<const Certificate> trusted, TimePoint at,
                                                  Strictness strictness = Strictness::strict);
 
+/// The same with `-purpose sslserver`.
+[[nodiscard]] Result<> verify_server_certificate(const Certificate& leaf,
+                                                 std::span<const Certificate> intermediates,
+                                                 std::span<const Certificate> trusted, TimePoint at,
+                                                 Strictness strictness = Strictness::strict);
+
+/// Whether `issuer` has the name that the certificate gives its issuer, and made its signature.
+[[nodiscard]] bool is_issued_by(const Certificate& certificate, const Certificate& issuer);
+
 /// Subject of a CA, in the order it is to be encoded. Values are checked by check_name_value.
 struct SubjectAttribute {
   NameField field{};
@@ -92,7 +102,7 @@ struct CaSpec {
   std::optional<long> path_length;
 };
 
-/// Self-signed CA certificate after RFC 5280 and reference profiles: v3, random 16-byte serial,
+/// Self-signed CA certificate after RFC 5280: v3, random 16-byte serial,
 /// basicConstraints critical CA:TRUE, keyUsage critical keyCertSign cRLSign digitalSignature, SKI,
 /// AKI keyid.
 [[nodiscard]] Result<Certificate> make_ca_certificate(const CaSpec& spec, const PrivateKey& key);

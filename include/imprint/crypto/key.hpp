@@ -40,6 +40,9 @@ class PrivateKey {
   static Result<PrivateKey> from_pem(ByteView pem,
                                      const std::function<Result<SecretBytes>()>& passphrase = {});
 
+  /// Whether from_pem would ask for a passphrase. The same errors for what holds no private key.
+  static Result<bool> is_encrypted(ByteView pem);
+
   /// Unencrypted PKCS#8 PEM.
   [[nodiscard]] Result<SecretBytes> to_pem() const;
   /// Encrypted PKCS#8 PEM: AES-256-CBC, PBKDF2-HMAC-SHA-256 with 600,000 iterations.

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "imprint/authority/authority.hpp"
+#include "imprint/base/clock.hpp"
+#include "imprint/base/file.hpp"
+#include "imprint/base/result.hpp"
+#include "imprint/crypto/certificate.hpp"
+#include "imprint/crypto/key.hpp"
+
+/// One certificate at a time, to files. Recorded in the ledger like those of a batch.
+namespace imprint::pipeline {
+
+/// Where what is issued goes, and whose key it is for.
+struct IssueTarget {
+  fs::path directory = ".";  ///< made when missing
+  fs::path ledger;
+  /// The key to certify: a public key or a certificate request, PEM or DER. None: a new key pair is
+  /// made and its private half written beside the certificate.
+  std::optional<fs::path> public_key;
+};
+
+struct DeviceRequest {
+  authority::AuthoritySource authority;
+  IssueTarget target;
+  std::string id;
+  /// What the certificate is like; none: CN={id}, P-256, 3650 days.
+  std::optional<fs::path> manifest;
+  std::vector<std::pair<std::string, std::string>> variables;  ///< of the manifest's templates
+  std::optional<crypto::KeyKind> key;                          ///< of a new key, over the manifest
+  std::optional<std::uint32_t> days;                           ///< over the manifest
+};
+
+struct ServerRequest {
+  authority::AuthoritySource authority;
+  IssueTarget target;
+  std::string common_name;
+  /// `DNS:name`, `IP:address`, or either without the word. The common name is added when it is a
+  /// host name or address: clients look at nothing else than these.
+  std::vector<std::string> alt_names;
+  std::optional<crypto::KeyKind> key;  ///< of a new key; P-256
+  std::uint32_t days = 730;
+};
+
+struct IssueReport {
+  fs::path certificate;         ///< 0644; a server's is followed by the CAs below the root
+  std::optional<fs::path> key;  ///< 0600
+  crypto::Certificate parsed;
+  std::vector<std::string> notes;
+  std::vector<std::string> warnings;
+};
+
+/// A device's certificate in `ID.crt`, its key in `ID.key`. Verified before it is written; never
+/// overwrites; on failure no file is left and the ledger has the certificate as failed.
+[[nodiscard]] Result<IssueReport> issue_device(const DeviceRequest& request, const Clock& clock);
+
+/// A server's in `NAME.crt` and `NAME.key`, NAME being its common name with `_` for `*`.
+[[nodiscard]] Result<IssueReport> issue_server(const ServerRequest& request, const Clock& clock);
+
+}  // namespace imprint::pipeline

@@ -1,0 +1,26 @@
+#include "imprint/manifest/authority_folder.hpp"
+
+#include <fmt/format.h>
+
+#include "imprint/authority/ca_folder.hpp"
+#include "imprint/base/text.hpp"
+
+namespace imprint::manifest {
+
+Result<authority::AuthoritySource> find_authority(const fs::path& directory) {
+  const authority::CaFolder folder = IMPRINT_TRY(authority::find_ca_folder(directory));
+  std::error_code ignored;
+  if (!fs::exists(folder.key, ignored)) {
+    return fail(Code::not_found,
+                fmt::format("the CA {} has no key {}; put it there, or write {} to say where it is",
+                            quoted(folder.certificate.string()), quoted(folder.key.string()),
+                            quoted((directory / authority::kAuthorityFile).string())));
+  }
+  authority::AuthoritySource source{.certificate = folder.certificate,
+                                    .key = authority::KeyFile{folder.key},
+                                    .passphrase = std::nullopt};
+  if (folder.chain != folder.certificate) source.chain = folder.chain;
+  return source;
+}
+
+}  // namespace imprint::manifest

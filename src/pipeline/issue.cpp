@@ -1,0 +1,274 @@
+// Certificates that go to files: for a device whose key lives elsewhere, and for servers. The order
+// is that of a batch: everything checked, then the ledger, then what can be seen.
+
+#include "imprint/pipeline/issue.hpp"
+
+#include <algorithm>
+#include <arpa/inet.h>
+
+#include <fmt/format.h>
+
+#include "imprint/base/new_folder.hpp"
+#include "imprint/base/text.hpp"
+#include "imprint/base/version.hpp"
+#include "imprint/crypto/issue.hpp"
+#include "imprint/ledger/ledger.hpp"
+#include "issued_certificate.hpp"
+#include "one_device.hpp"
+#include "profile_spec.hpp"
+
+namespace imprint::pipeline {
+
+namespace {
+
+using authority::Authority;
+
+enum class Purpose { device, server };
+
+constexpr std::uint64_t kMaxKeyFileBytes = std::uint64_t{1} << 20;
+
+/// What is certified: a new key pair, or a public key from a file.
+struct Subject {
+  std::optional<crypto::PrivateKey> key;
+  crypto::PublicKey public_key;
+};
+
+Result<Subject> subject_of(const IssueTarget& target, crypto::KeyKind kind) {
+  if (!target.public_key) {
+    auto key = IMPRINT_TRY(crypto::PrivateKey::generate(kind));
+    auto public_key = IMPRINT_TRY(crypto::PublicKey::of(key));
+    return Subject{std::move(key), std::move(public_key)};
+  }
+  const Bytes content = IMPRINT_TRY(read_file(*target.public_key, kMaxKeyFileBytes));
+  auto public_key =
+      IMPRINT_TRY(crypto::PublicKey::parse(content).context(quoted(target.public_key->string())));
+  return Subject{std::nullopt, std::move(public_key)};
+}
+
+/// One issue of one certificate: who it is for, and where it goes.
+struct Order {
+  const Authority& authority;
+  const IssueTarget& target;
+  Purpose purpose;
+  std::string id;    ///< in the ledger
+  std::string stem;  ///< of the file names
+  crypto::ProfileSpec profile;
+  std::vector<std::string> slots;
+};
+
+Result<> refuse_existing(const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::exists(fs::symlink_status(path, ignored))) return {};
+  return fail(Code::exists, fmt::format("{} exists and is not overwritten; move it away, or choose "
+                                        "another folder with --output",
+                                        quoted(path.string())));
+}
+
+/// The CAs between the certificate and its root, the issuer first: what a server has to send along.
+std::vector<crypto::Certificate> intermediates(const Authority& authority) {
+  std::vector<crypto::Certificate> between;
+  const auto add = [&between](const crypto::Certificate& ca) {
+    if (!ca.is_self_signed()) between.push_back(ca);
+  };
+  add(authority.certificate());
+  std::ranges::for_each(authority.chain(), add);
+  return between;
+}
+
+Result<> verify(const Order& order, const crypto::Certificate& certificate, TimePoint now) {
+  const auto judge = order.purpose == Purpose::device ? crypto::verify_client_certificate
+                                                      : crypto::verify_server_certificate;
+  const TimePoint at = std::clamp(now, certificate.not_before(), certificate.not_after());
+  return judge(certificate, {}, {&order.authority.certificate(), 1}, at,
+               order.authority.strictness());
+}
+
+/// The ledger's part: the certificate is known before it can be seen, and what became of it.
+class Record {
+ public:
+  static Result<Record> begin(const Order& order, const crypto::Certificate& certificate,
+                              std::string_view command, const Clock& clock) {
+    Record record(IMPRINT_TRY(ledger::Ledger::open(order.target.ledger)));
+    const IssuedCertificate issued(order.id, certificate);
+    if (const auto known = IMPRINT_TRY(record.ledger_.find_public_key(issued.public_key()))) {
+      return fail(Code::invalid_input,
+                  fmt::format("the key was certified before, for {} (serial {}, ledger {}); a key "
+                              "serves one certificate: make a new one",
+                              quoted(known->device_id), to_hex(known->serial),
+                              quoted(order.target.ledger.string())));
+    }
+    record.run_ = IMPRINT_TRY(
+        record.ledger_.begin_run({.tool_version = kVersion,
+                                  .command = command,
+                                  .manifest_sha256 = {},
+                                  .authority_sha256 = order.authority.certificate().fingerprint(),
+                                  .at = clock.now()}));
+    const ledger::Issued entry = issued.record(clock.now());
+    record.row_ = IMPRINT_TRY(record.ledger_.record_issued(record.run_, std::span(&entry, 1)));
+    return record;
+  }
+
+  Result<> end(ledger::State state, const std::string& file, const std::string& reason,
+               const Clock& clock) {
+    const ledger::Outcome outcome{.certificate_row = row_,
+                                  .state = state,
+                                  .file = file,
+                                  .digest = {},
+                                  .reason = reason,
+                                  .at = clock.now()};
+    IMPRINT_TRY(ledger_.record_outcomes(std::span(&outcome, 1)));
+    return ledger_.end_run(run_, state == ledger::State::placed ? 0 : 1, clock.now());
+  }
+
+ private:
+  explicit Record(ledger::Ledger ledger) : ledger_(std::move(ledger)) {}
+
+  ledger::Ledger ledger_;
+  std::int64_t run_ = 0;
+  std::int64_t row_ = 0;
+};
+
+Result<> write(const Order& order, const Subject& subject, const IssueReport& report) {
+  NewFolder folder(order.target.directory);
+  IMPRINT_TRY(folder.open(0755));
+  if (subject.key) {
+    const crypto::SecretBytes key = IMPRINT_TRY(subject.key->to_pem());
+    IMPRINT_TRY(folder.write(*report.key, key.view(), 0600));
+  }
+  std::string pem = report.parsed.to_pem();
+  // A device sends its own certificate alone, whatever its file holds (Mender clients from 4.0).
+  if (order.purpose == Purpose::server) {
+    for (const crypto::Certificate& ca : intermediates(order.authority))
+      pem += ca.to_pem();
+  }
+  IMPRINT_TRY(folder.write(report.certificate, bytes_of(pem), 0644));
+  return folder.keep();
+}
+
+Result<IssueReport> issue(Order order, std::string_view command, const Clock& clock) {
+  const fs::path base = order.target.directory / order.stem;
+  const fs::path certificate_path = base.string() + ".crt";
+  const fs::path key_path = base.string() + ".key";
+  IMPRINT_TRY(refuse_existing(certificate_path));
+  if (!order.target.public_key) IMPRINT_TRY(refuse_existing(key_path));
+
+  const Subject subject = IMPRINT_TRY(subject_of(order.target, order.profile.key));
+  order.profile.key = subject.public_key.kind();
+  const auto signer = IMPRINT_TRY(order.authority.signer().clone());
+  const std::vector<std::string_view> slots(order.slots.begin(), order.slots.end());
+  auto certificate = IMPRINT_TRY(crypto::issue_certificate(order.profile, slots, subject.public_key,
+                                                           order.authority.certificate(), *signer));
+  IMPRINT_TRY(verify(order, certificate, clock.now()).context("checking the new certificate"));
+  IssueReport report{
+      .certificate = certificate_path,
+      .key = subject.key ? std::optional(key_path) : std::nullopt,
+      .parsed = std::move(certificate),
+      .notes = {},
+      .warnings = {order.authority.warnings().begin(), order.authority.warnings().end()}};
+
+  // Beyond this point the certificate is known, whatever happens to us.
+  Record record = IMPRINT_TRY(Record::begin(order, report.parsed, command, clock));
+  if (Result<> written = write(order, subject, report); !written) {
+    Error error = std::move(written).error();
+    const Result<> told = record.end(ledger::State::failed, {}, error.message(), clock);
+    if (!told) error = std::move(error).context(told.error().message());
+    return fail(std::move(error));
+  }
+  IMPRINT_TRY(
+      record.end(ledger::State::placed, fs::absolute(certificate_path).string(), {}, clock));
+  return report;
+}
+
+bool is_address(std::string_view text) {
+  return crypto::check_alt_name(crypto::AltNameKind::ip, text).has_value();
+}
+
+/// A name with its kind said (`IP:192.0.2.1`) or to be seen from it.
+Result<crypto::ProfileAltName> server_name(const std::string& text) {
+  crypto::AltNameText name{is_address(text) ? crypto::AltNameKind::ip : crypto::AltNameKind::dns,
+                           text};
+  if (const auto split = crypto::split_alt_name(text); split && !is_address(text)) name = *split;
+  if (name.kind != crypto::AltNameKind::dns && name.kind != crypto::AltNameKind::ip) {
+    return fail(Code::invalid_input,
+                fmt::format("--san {}: a server is known by DNS: and IP: names", quoted(text)));
+  }
+  IMPRINT_TRY(crypto::check_alt_name(name.kind, name.value).context("--san " + quoted(text)));
+  return crypto::ProfileAltName{name.kind, std::string(name.value)};
+}
+
+Result<std::vector<crypto::ProfileAltName>> server_names(const ServerRequest& request) {
+  std::vector<crypto::ProfileAltName> names;
+  const auto add = [&names](crypto::ProfileAltName name) {
+    const bool known = std::ranges::any_of(names, [&](const crypto::ProfileAltName& other) {
+      return other.kind == name.kind && other.constant == name.constant;
+    });
+    if (!known) names.push_back(std::move(name));
+  };
+  if (auto own = server_name(request.common_name)) add(std::move(*own));
+  for (const std::string& text : request.alt_names)
+    add(IMPRINT_TRY(server_name(text)));
+  if (names.empty()) {
+    return fail(Code::invalid_input,
+                fmt::format("--cn {} is neither a host name nor an address, and clients find a "
+                            "server by these alone; give --san DNS:NAME or IP:ADDRESS",
+                            quoted(request.common_name)));
+  }
+  return names;
+}
+
+/// The only characters of a common name that cannot stand in a file name as they are.
+std::string file_stem(std::string name) {
+  std::ranges::replace_if(
+      name, [](char c) { return c == '*' || c == '/'; }, '_');
+  if (name.starts_with('.')) name.front() = '_';
+  return name;
+}
+
+}  // namespace
+
+Result<IssueReport> issue_device(const DeviceRequest& request, const Clock& clock) {
+  InjectRequest described;
+  described.id = request.id;
+  described.manifest = request.manifest;
+  manifest::Manifest manifest = IMPRINT_TRY(inject_manifest(described));
+  if (request.key) manifest.identity.key = *request.key;
+  if (request.days) manifest.identity.days = *request.days;
+  OneDevice device = IMPRINT_TRY(expand_one(manifest, request.id, request.variables));
+  const Authority authority = IMPRINT_TRY(Authority::open(request.authority, clock.now()));
+  const auto validity =
+      IMPRINT_TRY(authority::leaf_validity(authority, clock.now(), manifest.identity.days));
+  return issue({.authority = authority,
+                .target = request.target,
+                .purpose = Purpose::device,
+                .id = request.id,
+                .stem = request.id,
+                .profile = profile_spec(manifest.identity, validity.not_before, validity.not_after),
+                .slots = std::move(device.slots)},
+               "ca issue-device", clock);
+}
+
+Result<IssueReport> issue_server(const ServerRequest& request, const Clock& clock) {
+  IMPRINT_TRY(crypto::check_name_value(crypto::NameField::common_name, request.common_name)
+                  .context("--cn"));
+  auto names = IMPRINT_TRY(server_names(request));
+  const Authority authority = IMPRINT_TRY(Authority::open(request.authority, clock.now()));
+  const auto validity =
+      IMPRINT_TRY(authority::leaf_validity(authority, clock.now(), request.days).context("--days"));
+  crypto::ProfileSpec profile;
+  profile.key = request.key.value_or(crypto::KeyKind::ec_p256);
+  profile.subject = {{crypto::NameField::common_name, request.common_name}};
+  profile.alt_names = std::move(names);
+  profile.not_before = validity.not_before;
+  profile.not_after = validity.not_after;
+  profile.extended_key_usage = {"serverAuth"};
+  return issue({.authority = authority,
+                .target = request.target,
+                .purpose = Purpose::server,
+                .id = request.common_name,
+                .stem = file_stem(request.common_name),
+                .profile = std::move(profile),
+                .slots = {}},
+               "ca issue-server", clock);
+}
+
+}  // namespace imprint::pipeline
