@@ -46,7 +46,7 @@ std::string looked_for() {
 
 }  // namespace
 
-Result<CaFolder> find_ca_folder(const fs::path& directory) {
+Result<CaPaths> find_ca_folder(const fs::path& directory) {
   const std::string shown = quoted(directory.string());
   std::error_code ignored;
   if (!fs::is_directory(directory, ignored)) {
@@ -66,10 +66,10 @@ Result<CaFolder> find_ca_folder(const fs::path& directory) {
                                              "'imprint ca init', or name its folder",
                                              shown, looked_for()));
   }
-  CaFolder folder{.tool = found->tool,
-                  .certificate = directory / found->certificate,
-                  .key = directory / found->key,
-                  .chain = directory / found->chain};
+  CaPaths folder{.tool = found->tool,
+                 .certificate = directory / found->certificate,
+                 .key = directory / found->key,
+                 .chain = directory / found->chain};
   if (!is_there(folder.chain)) folder.chain = folder.certificate;
   return folder;
 }

@@ -8,7 +8,7 @@
 namespace imprint::manifest {
 
 Result<authority::AuthoritySource> find_authority(const fs::path& directory) {
-  const authority::CaFolder folder = IMPRINT_TRY(authority::find_ca_folder(directory));
+  const authority::CaPaths folder = IMPRINT_TRY(authority::find_ca_folder(directory));
   std::error_code ignored;
   if (!fs::exists(folder.key, ignored)) {
     return fail(Code::not_found,

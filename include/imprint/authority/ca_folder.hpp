@@ -16,7 +16,7 @@ inline constexpr const char* kGatewayFile = "gateway-ca.pem";
 inline constexpr const char* kAuthorityFile = "authority.json";
 
 /// Where a CA's files are in a folder, by the tool that made it.
-struct CaFolder {
+struct CaPaths {
   std::string_view tool;  ///< `imprint`, `easy-rsa`, `openssl ca`, `step`
   std::filesystem::path certificate;
   std::filesystem::path key;    ///< by the tool's rule; it need not be there
@@ -26,6 +26,6 @@ struct CaFolder {
 /// Finds a CA in a folder as imprint, easy-rsa 3 (the folder or its pki), `openssl ca` (demoCA) or
 /// step lays it out. Of step's two CAs it is the intermediate, which issues. Code::not_found names
 /// what was looked for; a folder that fits two tools is Code::invalid_input and names both.
-[[nodiscard]] Result<CaFolder> find_ca_folder(const std::filesystem::path& directory);
+[[nodiscard]] Result<CaPaths> find_ca_folder(const std::filesystem::path& directory);
 
 }  // namespace imprint::authority
