@@ -7,6 +7,7 @@
 
 #include "batch_fixture.hpp"
 #include "support/command.hpp"
+#include "support/fault.hpp"
 
 namespace imprint::cli::test {
 namespace {
@@ -199,6 +200,33 @@ TEST_F(CaIssue, NothingIsOverwritten) {
   refused(again,
           "'out/u.key' exists and is not overwritten; move it away, or choose another "
           "folder with --output");
+}
+
+// Whichever call that changes the disk fails: no file is left, the ledger says that the certificate
+// is in none, and the same command works afterwards.
+TEST_F(CaIssue, AFailingCallLeavesNoFiles) {
+  const std::vector<std::string> issue = {"ca", "issue-device", "ca", "--id",
+                                          "u",  "--output",     "out"};
+  ok({"ca", "issue-device", "ca", "--id", "before", "--output", "before"});
+  int failures = 0;
+  for (int n = 1;; ++n) {
+    {
+      const imprint::test::FailNth fault(n, ENOSPC);
+      const CommandResult result = imprint(issue);
+      if (!fault.fired()) {
+        EXPECT_EQ(result.status, 0) << result.err;
+        break;
+      }
+      ASSERT_EQ(result.status, 4) << "call " << n << ": " << result.err;
+      EXPECT_THAT(result.err, HasSubstr("No space left on device"));
+      ++failures;
+    }
+    EXPECT_FALSE(fs::exists("out")) << "after failing call " << n;
+    EXPECT_EQ(sql("ca/ledger.db", "SELECT count(*) FROM devices WHERE state <> 'failed'"), "1")
+        << "after failing call " << n;
+  }
+  EXPECT_GE(failures, 6) << "a folder, two files written and synced, the folder synced";
+  EXPECT_EQ(sql("ca/ledger.db", "SELECT count(*) FROM devices WHERE state = 'placed'"), "2");
 }
 
 TEST_F(CaIssue, BadArgumentsAreRefused) {
