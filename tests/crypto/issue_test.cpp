@@ -50,7 +50,8 @@ TEST(Issue, ChecksTheSlotsValues) {
   };
   EXPECT_THAT(issue("", "a.example"), FailsWith(Code::invalid_input, "CN is empty"));
   EXPECT_THAT(issue("a\nb", "a.example"), FailsWith(Code::invalid_input, "CN holds"));
-  EXPECT_THAT(issue("a", "b_c.example"), FailsWith(Code::invalid_input, "'b_c.example' has a"));
+  EXPECT_THAT(issue("a", "b_c.example"),
+              FailsWith(Code::invalid_input, "'b_c.example' is no DNS name"));
   EXPECT_THAT(issue_certificate(plain_spec(), {}, key, ca.certificate, *ca.signer),
               FailsWith(Code::internal, "too few values for the profile"));
   EXPECT_THAT(
