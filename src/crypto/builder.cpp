@@ -173,17 +173,6 @@ Result<Bytes> encode_tbs(X509* x509, SignatureAlgorithm algorithm) {
   return tbs;
 }
 
-/// The issuer's SKI byte for byte (it need not be SHA-1 of its key), or computed when it has none.
-Result<Bytes> authority_identifier(const Certificate& issuer) {
-  if (const ASN1_OCTET_STRING* own = X509_get0_subject_key_id(native_of(issuer)); own != nullptr) {
-    const ByteView id =
-        view_of(ASN1_STRING_get0_data(own), static_cast<std::size_t>(ASN1_STRING_length(own)));
-    return Bytes(id.begin(), id.end());
-  }
-  const KeyIdentifier id = IMPRINT_TRY(key_identifier(X509_get0_pubkey(native_of(issuer))));
-  return Bytes(id.begin(), id.end());
-}
-
 }  // namespace
 
 Result<> random_serial(OSSL_LIB_CTX* library, Serial& serial) {
@@ -206,6 +195,16 @@ Result<KeyIdentifier> key_identifier(EVP_PKEY* key) {
   X509_PUBKEY_free(raw);
   if (!ok) return fail(build_error());
   return id;
+}
+
+Result<Bytes> authority_identifier(const Certificate& issuer) {
+  if (const ASN1_OCTET_STRING* own = X509_get0_subject_key_id(native_of(issuer)); own != nullptr) {
+    const ByteView id =
+        view_of(ASN1_STRING_get0_data(own), static_cast<std::size_t>(ASN1_STRING_length(own)));
+    return Bytes(id.begin(), id.end());
+  }
+  const KeyIdentifier id = IMPRINT_TRY(key_identifier(X509_get0_pubkey(native_of(issuer))));
+  return Bytes(id.begin(), id.end());
 }
 
 Result<X509NamePtr> build_name(std::span<const SubjectAttribute> attributes) {

@@ -21,6 +21,10 @@ using KeyIdentifier = std::array<std::byte, 20>;
 /// SHA-1 of the BIT STRING of the SubjectPublicKeyInfo (RFC 5280 4.2.1.2, method 1).
 [[nodiscard]] Result<KeyIdentifier> key_identifier(EVP_PKEY* key);
 
+/// What names `issuer`'s key in what it signs: its SKI byte for byte (it need not be SHA-1 of the
+/// key), or computed when it has none.
+[[nodiscard]] Result<Bytes> authority_identifier(const Certificate& issuer);
+
 /// One RDN with one attribute each, in this order. The values have passed check_name_value.
 [[nodiscard]] Result<X509NamePtr> build_name(std::span<const SubjectAttribute> attributes);
 

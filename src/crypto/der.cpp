@@ -40,7 +40,8 @@ std::optional<std::vector<Element>> read_all(ByteView content) {
 std::size_t header_size(std::size_t content_bytes) noexcept {
   if (content_bytes < 0x80) return 2;
   if (content_bytes < 0x100) return 3;
-  return content_bytes < 0x10000 ? 4 : 5;
+  if (content_bytes < 0x10000) return 4;
+  return content_bytes < 0x1000000 ? 5 : 6;
 }
 
 std::byte* write_header(std::byte* at, std::uint8_t tag, std::size_t content_bytes) noexcept {

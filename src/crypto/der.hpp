@@ -13,10 +13,14 @@ namespace imprint::crypto::der {
 inline constexpr std::uint8_t kInteger = 0x02;
 inline constexpr std::uint8_t kBitString = 0x03;
 inline constexpr std::uint8_t kOctetString = 0x04;
+inline constexpr std::uint8_t kObjectIdentifier = 0x06;
+inline constexpr std::uint8_t kEnumerated = 0x0a;
+inline constexpr std::uint8_t kUtcTime = 0x17;
+inline constexpr std::uint8_t kGeneralizedTime = 0x18;
 inline constexpr std::uint8_t kSequence = 0x30;
 
-/// Tag and length octets never take more: contents are under 16 MiB.
-inline constexpr std::size_t kMaxHeaderBytes = 5;
+/// Tag and length octets never take more: contents are under 4 GiB (a CRL of millions is large).
+inline constexpr std::size_t kMaxHeaderBytes = 6;
 
 struct Element {
   std::uint8_t tag = 0;

@@ -16,8 +16,6 @@ namespace imprint::crypto {
 
 namespace {
 
-constexpr std::size_t kOctetsPerLine = 48;
-
 constexpr std::string_view kBegin = "-----BEGIN ";
 constexpr std::string_view kEnd = "-----END ";
 constexpr std::string_view kRule = "-----\n";
@@ -30,6 +28,8 @@ char* put(char* at, std::string_view text) noexcept {
   std::memcpy(at, text.data(), text.size());
   return at + text.size();
 }
+
+}  // namespace
 
 char* put_base64(char* at, ByteView octets) noexcept {
   std::size_t i = 0;
@@ -53,12 +53,10 @@ char* put_base64(char* at, ByteView octets) noexcept {
   return at;
 }
 
-}  // namespace
-
 std::size_t pem_size(std::string_view label, std::size_t der_bytes) noexcept {
   const std::size_t frame = kBegin.size() + kEnd.size() + 2 * (label.size() + kRule.size());
   const std::size_t characters = (der_bytes + 2) / 3 * 4;
-  const std::size_t lines = (der_bytes + kOctetsPerLine - 1) / kOctetsPerLine;
+  const std::size_t lines = (der_bytes + kPemLineOctets - 1) / kPemLineOctets;
   return frame + characters + lines;
 }
 
@@ -66,7 +64,7 @@ void write_pem(std::string_view label, ByteView der, MutableBytes into) noexcept
   char* at = reinterpret_cast<char*>(into.data());
   at = put(put(put(at, kBegin), label), kRule);
   for (ByteView rest = der; !rest.empty();) {
-    const ByteView line = rest.first(std::min(rest.size(), kOctetsPerLine));
+    const ByteView line = rest.first(std::min(rest.size(), kPemLineOctets));
     at = put_base64(at, line);
     *at++ = '\n';
     rest = rest.subspan(line.size());

@@ -16,6 +16,13 @@ inline constexpr std::string_view kPemPrivateKey = "PRIVATE KEY";
 /// Exact size of the PEM text of `der_bytes` octets under this label.
 [[nodiscard]] std::size_t pem_size(std::string_view label, std::size_t der_bytes) noexcept;
 
+/// A line of PEM text: so many octets, so many characters without the line end.
+inline constexpr std::size_t kPemLineOctets = 48;
+inline constexpr std::size_t kPemLineCharacters = 64;
+
+/// Writes base64, four characters for each begun three octets; returns the end.
+char* put_base64(char* at, ByteView octets) noexcept;
+
 /// Writes the PEM text as OpenSSL does: 64 columns, line feeds. `into` has exactly pem_size.
 void write_pem(std::string_view label, ByteView der, MutableBytes into) noexcept;
 

@@ -191,6 +191,24 @@ bool verify_signature(const Certificate& signer, SignatureAlgorithm algorithm, B
                           message.size()) == 1;
 }
 
+bool verify_signed_input(const Certificate& signer, SignatureAlgorithm algorithm, ByteView input,
+                         ByteView signature) {
+  const auto hash = hash_of(algorithm);
+  if (!hash) return verify_signature(signer, algorithm, input, signature);
+  const CleanErrorQueue errors;
+  EVP_PKEY* key = X509_get0_pubkey(native_of(signer));
+  const DigestPtr digest(EVP_MD_fetch(nullptr, name(*hash), nullptr));
+  const KeyContextPtr context(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
+  bool ready = key != nullptr && digest != nullptr && context != nullptr &&
+               EVP_PKEY_verify_init(context.get()) == 1;
+  if (ready && algorithm == SignatureAlgorithm::rsa_sha256) {
+    ready = EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) == 1;
+  }
+  return ready && EVP_PKEY_CTX_set_signature_md(context.get(), digest.get()) == 1 &&
+         EVP_PKEY_verify(context.get(), octets(signature), signature.size(), octets(input),
+                         input.size()) == 1;
+}
+
 Result<std::unique_ptr<Signer>> make_key_signer(const PrivateKey& key) {
   const SignatureAlgorithm algorithm = IMPRINT_TRY(signature_algorithm_of(key));
   return KeySigner::create(native_of(key), algorithm);

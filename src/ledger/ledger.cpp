@@ -5,15 +5,14 @@
 
 #include "imprint/ledger/ledger.hpp"
 
-#include <mutex>
 #include <utility>
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fmt/format.h>
 
 #include "connection.hpp"
-#include "fingerprints.hpp"
 #include "imprint/base/text.hpp"
+#include "ledger_impl.hpp"
 #include "queries.hpp"
 #include "use.hpp"
 
@@ -32,8 +31,8 @@ constexpr const char* kInsertOutcome =
     " SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4, ?5, ?6"
     " FROM outcomes WHERE certificate = ?1";
 constexpr const char* kInsertRun =
-    "INSERT INTO runs (tool_version, command, manifest_sha256, authority_sha256, started_at)"
-    " VALUES (?1, ?2, ?3, ?4, ?5)";
+    "INSERT INTO runs (tool_version, command, manifest_sha256, authority_sha256, started_at,"
+    " authority_key_sha256) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 constexpr const char* kEndRun = "UPDATE runs SET ended_at = ?2, exit_status = ?3 WHERE id = ?1";
 constexpr const char* kWithoutOutcome =
     "NOT EXISTS (SELECT 1 FROM outcomes WHERE certificate = c.id)";
@@ -67,44 +66,16 @@ Result<> check(const Issued& issued) {
 
 }  // namespace
 
-struct Ledger::Impl {
-  Impl(std::filesystem::path file, SQLite::Database opened)
-      : path(std::move(file)),
-        database(std::move(opened)),
-        insert_certificate(database, kInsertCertificate),
-        insert_outcome(database, kInsertOutcome),
-        by_device(database, select_rows("WHERE c.device_id = ?1 ORDER BY c.id DESC LIMIT 1")),
-        by_serial(database, select_rows(where_value_is("c.serial"))),
-        by_public_key(database, select_rows(where_value_is("c.public_key_sha256"))),
-        fingerprints(database) {}
-
-  // These expect the mutex held, and all but record and find an open transaction.
-  Result<std::int64_t> record(std::int64_t run, std::span<const Issued> issued,
-                              std::span<const Outcome> also);
-  Result<> insert(std::int64_t run, const Issued& issued);
-  Result<> insert(const Outcome& outcome);
-  Result<> refuse_repetition(const Issued& issued);
-  Result<std::optional<DeviceRow>> find(SQLite::Statement& statement, ByteView value);
-
-  Result<> walk(std::string_view rest, const Visitor& visit) const;
-  void rest() noexcept;
-
-  std::filesystem::path path;
-  std::mutex mutex;
-  SQLite::Database database;
-  SQLite::Statement insert_certificate;
-  SQLite::Statement insert_outcome;
-  SQLite::Statement by_device;
-  SQLite::Statement by_serial;
-  SQLite::Statement by_public_key;
-  Fingerprints fingerprints;
-  std::int64_t last_row = 0;
-  // SQLiteCpp binds text without a copy from std::string only. Kept, so that they are allocated
-  // once.
-  std::string device_id;
-  std::string text;
-  std::string word;
-};
+Ledger::Impl::Impl(std::filesystem::path file, SQLite::Database opened)
+    : path(std::move(file)),
+      database(std::move(opened)),
+      insert_certificate(database, kInsertCertificate),
+      insert_outcome(database, kInsertOutcome),
+      by_device(database,
+                select_rows(database, "WHERE c.device_id = ?1 ORDER BY c.id DESC LIMIT 1")),
+      by_serial(database, select_rows(database, where_value_is("c.serial"))),
+      by_public_key(database, select_rows(database, where_value_is("c.public_key_sha256"))),
+      fingerprints(database) {}
 
 /// A ledger that nobody writes has no log, so that reading it leaves no files beside it.
 void Ledger::Impl::rest() noexcept {
@@ -206,7 +177,7 @@ Result<std::optional<DeviceRow>> Ledger::Impl::find(SQLite::Statement& statement
 Result<> Ledger::Impl::walk(std::string_view rest, const Visitor& visit) const {
   const auto steps = [&]() -> Result<> {
     SQLite::Database snapshot = IMPRINT_TRY(connect(path, Access::read_only));
-    SQLite::Statement statement(snapshot, select_rows(rest));
+    SQLite::Statement statement(snapshot, select_rows(snapshot, rest));
     DeviceRow row;
     while (statement.executeStep()) {
       IMPRINT_TRY(read_row(statement, row));
@@ -252,6 +223,7 @@ Result<std::int64_t> Ledger::begin_run(const RunInfo& run) {
     use.bind_or_null(3, run.manifest_sha256);
     use.bind_or_null(4, run.authority_sha256);
     use.bind(5, run.at);
+    use.bind_or_null(6, run.authority_key_sha256);
     use.run();
     return impl_->database.getLastInsertRowid();
   });

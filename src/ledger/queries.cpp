@@ -32,7 +32,10 @@ enum Column : int {
   at,
   file,
   digest,
-  reason
+  reason,
+  revoked_at,
+  revoked_for,
+  authority_key_sha256
 };
 
 /// The blob is SQLite's until the next step.
@@ -87,13 +90,19 @@ std::string_view name(State state) noexcept {
   return "issued";
 }
 
-std::string select_rows(std::string_view rest) {
+std::string select_rows(SQLite::Database& database, std::string_view rest) {
+  // A ledger that was opened for reading may still have format 1.
+  const bool knows_revocations = database.tableExists("revocations");
   return fmt::format(
       "SELECT c.id, c.run, c.device_id, c.subject, c.serial, c.certificate_sha256,"
       " c.public_key_sha256, c.not_before, c.not_after, c.key_kind, c.issued_at,"
-      " coalesce(o.state, 'issued'), coalesce(o.at, c.issued_at), o.file, o.digest, o.reason"
+      " coalesce(o.state, 'issued'), coalesce(o.at, c.issued_at), o.file, o.digest, o.reason, {}"
       " FROM certificates AS c LEFT JOIN outcomes AS o ON o.certificate = c.id"
-      " AND o.number = (SELECT max(number) FROM outcomes WHERE certificate = c.id) {}",
+      " AND o.number = (SELECT max(number) FROM outcomes WHERE certificate = c.id) {} {}",
+      knows_revocations ? "v.revoked_at, v.reason, r.authority_key_sha256" : "NULL, NULL, NULL",
+      knows_revocations ? "LEFT JOIN revocations AS v ON v.certificate = c.id"
+                          " LEFT JOIN runs AS r ON r.id = c.run"
+                        : "",
       rest);
 }
 
@@ -123,6 +132,10 @@ Result<> read_row(SQLite::Statement& statement, DeviceRow& row) {
   read_text(statement, Column::file, row.file);
   read_bytes(statement, Column::digest, row.digest);
   read_text(statement, Column::reason, row.reason);
+  row.revoked = !statement.getColumn(Column::revoked_at).isNull();
+  row.revoked_at = time_at(statement, Column::revoked_at);
+  read_text(statement, Column::revoked_for, row.revoked_for);
+  read_bytes(statement, Column::authority_key_sha256, row.authority_key_sha256);
   return {};
 }
 

@@ -12,7 +12,7 @@ namespace imprint::ledger {
 
 /// A SELECT of whole DeviceRows: the columns that read_row expects, then `rest` (WHERE, ORDER BY,
 /// ...). The certificate is `c`, its latest outcome `o`.
-[[nodiscard]] std::string select_rows(std::string_view rest);
+[[nodiscard]] std::string select_rows(SQLite::Database& database, std::string_view rest);
 
 /// Reads the statement's present row into `row`, reusing its memory. Code::corrupt when the file
 /// holds what no ledger holds.

@@ -49,6 +49,10 @@ class Signer {
 [[nodiscard]] bool verify_signature(const Certificate& signer, SignatureAlgorithm algorithm,
                                     ByteView message, ByteView signature);
 
+/// The same for a message of which only the digest is at hand (`input` as Signer::sign takes it).
+[[nodiscard]] bool verify_signed_input(const Certificate& signer, SignatureAlgorithm algorithm,
+                                       ByteView input, ByteView signature);
+
 /// The algorithm a CA with this key signs with. Code::unsupported for other curves, RSA under 2048
 /// bits, other key types.
 [[nodiscard]] Result<SignatureAlgorithm> signature_algorithm_of(const PrivateKey& key);

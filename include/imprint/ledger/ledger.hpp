@@ -34,6 +34,7 @@ struct RunInfo {
   std::string_view command;   ///< "batch", "inject"; never the whole line, which could hold secrets
   ByteView manifest_sha256;   ///< empty when there is no manifest
   ByteView authority_sha256;  ///< fingerprint of the CA certificate, empty when none is known
+  ByteView authority_key_sha256;  ///< of its SubjectPublicKeyInfo, which a renewed one keeps
   TimePoint at;
 };
 
@@ -81,6 +82,54 @@ struct DeviceRow {
   Bytes digest;
   std::string reason;
   TimePoint state_at;  ///< `issued_at` while there is no outcome
+
+  bool revoked = false;
+  TimePoint revoked_at;
+  std::string revoked_for;     ///< RFC 5280's word
+  Bytes authority_key_sha256;  ///< of the CA that issued it; empty: not known
+};
+
+/// That a certificate is not to be accepted any more.
+struct Revocation {
+  std::int64_t certificate_row = 0;
+  std::string_view reason;  ///< RFC 5280's word
+  TimePoint at;
+};
+
+/// A revoked certificate as a CRL lists it.
+struct RevokedEntry {
+  ByteView serial;
+  TimePoint at;
+  std::string_view reason;
+};
+
+/// The revoked certificates of one CA key, as they were when it was opened: every walk sees the
+/// same. One thread at a time.
+class RevokedList {
+ public:
+  RevokedList(RevokedList&&) noexcept;
+  RevokedList& operator=(RevokedList&&) noexcept;
+  RevokedList(const RevokedList&) = delete;
+  RevokedList& operator=(const RevokedList&) = delete;
+  ~RevokedList();
+
+  /// In the order in which they were issued, in bounded memory; the entry is valid during the call.
+  Result<> for_each(const std::function<Result<>(const RevokedEntry&)>& visit) const;
+
+ private:
+  friend class Ledger;
+  struct Impl;
+  explicit RevokedList(std::unique_ptr<Impl> impl);
+
+  std::unique_ptr<Impl> impl_;
+};
+
+/// A CRL about to be made.
+struct CrlRecord {
+  ByteView authority_key_sha256;
+  TimePoint this_update;
+  TimePoint next_update;
+  std::uint64_t entries = 0;
 };
 
 /// The durable record of every certificate issued and what became of it: one SQLite file
@@ -119,6 +168,8 @@ class Ledger {
   /// The latest certificate of a device.
   [[nodiscard]] Result<std::optional<DeviceRow>> find_device(std::string_view device_id) const;
   [[nodiscard]] Result<std::optional<DeviceRow>> find_serial(ByteView serial) const;
+  /// By the SHA-256 of its DER. Looks at every certificate.
+  [[nodiscard]] Result<std::optional<DeviceRow>> find_certificate(ByteView sha256) const;
   /// By the SHA-256 of the SubjectPublicKeyInfo.
   [[nodiscard]] Result<std::optional<DeviceRow>> find_public_key(ByteView sha256) const;
 
@@ -134,6 +185,22 @@ class Ledger {
   Result<> for_each_open(const Visitor& visit) const;
   /// Every certificate.
   Result<> for_each(const Visitor& visit) const;
+  /// Every certificate of one device.
+  Result<> for_each_of(std::string_view device_id, const Visitor& visit) const;
+
+  /// Records revocations in one transaction; how many are new. One that was there before stays as
+  /// it was.
+  Result<std::int64_t> revoke(std::span<const Revocation> revocations);
+  /// Those issued with this CA key, and those of which it is not known: a serial too many in a CRL
+  /// does no harm, one that is missing does. An empty key: all.
+  [[nodiscard]] Result<RevokedList> revoked(ByteView authority_key_sha256) const;
+  /// Takes the next number for a CRL of this CA key: the time in seconds since 1970, or one more
+  /// than the last where that is later. So numbers rise (RFC 5280 5.2.3) also after a ledger was
+  /// restored from an old copy.
+  Result<std::uint64_t> begin_crl(const CrlRecord& crl);
+  /// This update and the next of the latest CRL of this CA key.
+  [[nodiscard]] Result<std::optional<std::pair<TimePoint, TimePoint>>> latest_crl(
+      ByteView authority_key_sha256) const;
 
   /// Gives every certificate without an outcome `superseded` and this reason; how many there were.
   /// For the start of a run, when no other run is at work and those that have their place after all
