@@ -43,6 +43,10 @@ struct KeyDescription {
 
 }  // namespace
 
+Result<crypto::Certificate> read_ca_certificate(const AuthoritySource& source) {
+  return IMPRINT_TRY(read_ca_files(source)).certificate;
+}
+
 Result<CaDescription> describe(const AuthoritySource& source, TimePoint now) {
   CaFiles files = IMPRINT_TRY(read_ca_files(source));
   CaDescription description{.certificate = std::move(files.certificate),

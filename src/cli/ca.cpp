@@ -14,7 +14,8 @@ Action add_ca(CLI::App& program) {
   command->footer(std::string(help::kCa));
   command->require_subcommand(1);
   auto entries = std::make_shared<std::vector<Entry>>();
-  for (auto* add : {add_ca_init, add_ca_issue_device, add_ca_issue_server, add_ca_show}) {
+  for (auto* add : {add_ca_init, add_ca_issue_device, add_ca_issue_server, add_ca_show,
+                    add_ca_revoke, add_ca_crl}) {
     entries->push_back(add(*command));
   }
   return [entries](Console& console) {

@@ -15,14 +15,22 @@ Result<authority::AuthoritySource> find_ca(const fs::path& directory, const std:
   return source;
 }
 
-void CaOptions::add_to(CLI::App& command) {
+void CaOptions::add_directory_to(CLI::App& command) {
   command
       .add_option("DIR", directory,
                   "The CA's folder, as imprint, easy-rsa, openssl ca or step made it")
       ->required();
+}
+
+void CaOptions::add_to(CLI::App& command) {
+  add_directory_to(command);
   command.add_option("--passphrase", passphrase,
                      "Where the CA key's passphrase or the token's PIN is: env:NAME, file:PATH, "
                      "fd:N, credential:NAME, prompt");
+}
+
+Result<authority::AuthoritySource> CaOptions::certificate_source() const {
+  return manifest::find_authority(directory, manifest::KeyNeed::none);
 }
 
 Result<authority::AuthoritySource> CaOptions::source() const {

@@ -18,8 +18,12 @@ struct CaOptions {
 
   /// Adds DIR and --passphrase.
   void add_to(CLI::App& command);
+  /// DIR alone, for what needs no key.
+  void add_directory_to(CLI::App& command);
 
   [[nodiscard]] Result<authority::AuthoritySource> source() const;
+  /// The same where the key need not be there.
+  [[nodiscard]] Result<authority::AuthoritySource> certificate_source() const;
 };
 
 /// A folder and the source of its key's passphrase (empty: none), named `option` in messages.

@@ -8,6 +8,7 @@
 #include <array>
 
 #include <fmt/format.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
 
 #include "builder.hpp"
@@ -295,11 +296,13 @@ Result<> PemStream::finish() {
   return sink_(bytes_of(fmt::format("-----END {}-----\n", label_)));
 }
 
-Result<> check_crl(ByteView der, const Certificate& issuer) {
+Result<> check_crl(ByteView pem_or_der, const Certificate& issuer) {
   using CrlPtr = std::unique_ptr<X509_CRL, Freer<X509_CRL_free>>;
   const CleanErrorQueue errors;
-  const unsigned char* at = octets(der);
-  const CrlPtr crl(d2i_X509_CRL(nullptr, &at, static_cast<long>(der.size())));
+  const BioPtr source = memory_source(pem_or_der);
+  const bool is_pem = text_of(pem_or_der).starts_with("-----BEGIN ");
+  const CrlPtr crl(is_pem ? PEM_read_bio_X509_CRL(source.get(), nullptr, nullptr, nullptr)
+                          : d2i_X509_CRL_bio(source.get(), nullptr));
   if (crl == nullptr) return fail(openssl_error(Code::check_failed, "reading back the CRL"));
   if (X509_NAME_cmp(X509_CRL_get_issuer(crl.get()), X509_get_subject_name(native_of(issuer))) !=
       0) {

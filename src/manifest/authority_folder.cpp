@@ -7,10 +7,10 @@
 
 namespace imprint::manifest {
 
-Result<authority::AuthoritySource> find_authority(const fs::path& directory) {
+Result<authority::AuthoritySource> find_authority(const fs::path& directory, KeyNeed need) {
   const authority::CaPaths folder = IMPRINT_TRY(authority::find_ca_folder(directory));
   std::error_code ignored;
-  if (!fs::exists(folder.key, ignored)) {
+  if (need == KeyNeed::signs && !fs::exists(folder.key, ignored)) {
     return fail(Code::not_found,
                 fmt::format("the CA {} has no key {}; put it there, or write {} to say where it is",
                             quoted(folder.certificate.string()), quoted(folder.key.string()),

@@ -191,12 +191,14 @@ Result<BatchReport> BatchRun::run() {
 }
 
 Result<> BatchRun::prepare() {
-  run_id_ = IMPRINT_TRY(
-      ledger_.begin_run({.tool_version = kVersion,
-                         .command = "batch",
-                         .manifest_sha256 = plan_.manifest_digest,
-                         .authority_sha256 = plan_.authority->certificate().fingerprint(),
-                         .at = clock_.now()}));
+  const crypto::Certificate& ca = plan_.authority->certificate();
+  run_id_ =
+      IMPRINT_TRY(ledger_.begin_run({.tool_version = kVersion,
+                                     .command = "batch",
+                                     .manifest_sha256 = plan_.manifest_digest,
+                                     .authority_sha256 = ca.fingerprint(),
+                                     .authority_key_sha256 = crypto::sha256(ca.public_key_der()),
+                                     .at = clock_.now()}));
   earlier_ = IMPRINT_TRY(resume(plan_, ledger_, *sink_, clock_));
   for (unsigned i = 0; i < flow_threads(plan_.jobs); ++i)
     workers_.push_back(IMPRINT_TRY(Worker::create(plan_)));

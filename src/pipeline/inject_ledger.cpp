@@ -43,14 +43,19 @@ Result<InjectLedger> InjectLedger::record(const InjectRequest& request,
   entry.image_ = fs::absolute(request.output.value_or(request.image)).string();
   entry.ledger_ = IMPRINT_TRY(ledger::Ledger::open(*path));
 
-  const crypto::Sha256Digest issuer =
-      authority ? authority->certificate().fingerprint() : crypto::Sha256Digest{};
-  entry.run_ = IMPRINT_TRY(
-      entry.ledger_->begin_run({.tool_version = kVersion,
-                                .command = "inject",
-                                .manifest_sha256 = {},
-                                .authority_sha256 = authority ? ByteView(issuer) : ByteView(),
-                                .at = clock.now()}));
+  crypto::Sha256Digest issuer{};
+  crypto::Sha256Digest issuer_key{};
+  if (authority) {
+    issuer = authority->certificate().fingerprint();
+    issuer_key = crypto::sha256(authority->certificate().public_key_der());
+  }
+  entry.run_ = IMPRINT_TRY(entry.ledger_->begin_run(
+      {.tool_version = kVersion,
+       .command = "inject",
+       .manifest_sha256 = {},
+       .authority_sha256 = authority ? ByteView(issuer) : ByteView(),
+       .authority_key_sha256 = authority ? ByteView(issuer_key) : ByteView(),
+       .at = clock.now()}));
   const IssuedCertificate issued(request.id, certificate);
   // A certificate that was made elsewhere may be written again: the ledger has it once.
   const auto known = IMPRINT_TRY(entry.ledger_->find_public_key(issued.public_key()));

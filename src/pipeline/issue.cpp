@@ -97,11 +97,13 @@ class Record {
                               quoted(known->device_id), to_hex(known->serial),
                               quoted(order.target.ledger.string())));
     }
+    const crypto::Certificate& ca = order.authority.certificate();
     record.run_ = IMPRINT_TRY(
         record.ledger_.begin_run({.tool_version = kVersion,
                                   .command = command,
                                   .manifest_sha256 = {},
-                                  .authority_sha256 = order.authority.certificate().fingerprint(),
+                                  .authority_sha256 = ca.fingerprint(),
+                                  .authority_key_sha256 = crypto::sha256(ca.public_key_der()),
                                   .at = clock.now()}));
     const ledger::Issued entry = issued.record(clock.now());
     record.row_ = IMPRINT_TRY(record.ledger_.record_issued(record.run_, std::span(&entry, 1)));

@@ -65,6 +65,7 @@ inline RunInfo run_info() {
           .command = "batch",
           .manifest_sha256 = {},
           .authority_sha256 = {},
+          .authority_key_sha256 = {},
           .at = kNow};
 }
 

@@ -22,6 +22,9 @@ struct CaDescription {
   std::vector<std::string> warnings;
 };
 
+/// The CA's certificate, for what can be done without its key. Errors name the file.
+[[nodiscard]] Result<crypto::Certificate> read_ca_certificate(const AuthoritySource& source);
+
 /// Reads the certificate files; asks for no passphrase and opens no token.
 [[nodiscard]] Result<CaDescription> describe(const AuthoritySource& source, TimePoint now);
 

@@ -84,7 +84,7 @@ class PemStream {
   bool begun_ = false;
 };
 
-/// Reads a CRL back with OpenSSL (DER), and verifies its signature and its issuer's name.
-[[nodiscard]] Result<> check_crl(ByteView der, const Certificate& issuer);
+/// Reads a CRL back with OpenSSL (PEM or DER), and verifies its signature and its issuer's name.
+[[nodiscard]] Result<> check_crl(ByteView pem_or_der, const Certificate& issuer);
 
 }  // namespace imprint::crypto
