@@ -172,6 +172,7 @@ Result<NewCa> ca_init(const CaInit& request, const Clock& clock) {
     }
   }
   const std::string chain = concatenated(ca.parsed, parent);
+  if (request.before_writing) IMPRINT_TRY(request.before_writing(ca.parsed));
   if (passphrase) {
     const Bytes sealed = IMPRINT_TRY(key.to_encrypted_pem(*passphrase));
     IMPRINT_TRY(write_files(ca, directory, sealed, chain));

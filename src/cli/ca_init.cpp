@@ -10,6 +10,7 @@
 #include "ca_options.hpp"
 #include "help.hpp"
 #include "imprint/base/file.hpp"
+#include "imprint/pipeline/issue.hpp"
 
 namespace imprint::cli {
 
@@ -63,7 +64,8 @@ Result<authority::NewCa> init(const CaInitOptions& options) {
                             .days = options.days,
                             .path_length = options.path_length,
                             .passphrase = std::nullopt,
-                            .parent = std::nullopt};
+                            .parent = std::nullopt,
+                            .before_writing = {}};
   if (!options.passphrase.empty()) {
     request.passphrase =
         IMPRINT_TRY(authority::parse_passphrase_source(options.passphrase).context("--passphrase"));
@@ -73,7 +75,10 @@ Result<authority::NewCa> init(const CaInitOptions& options) {
         IMPRINT_TRY(find_ca(options.parent, options.parent_passphrase, "--parent-passphrase")
                         .context("--parent"));
   }
-  return authority::ca_init(request, system_clock());
+  // An intermediate is a certificate that its parent has to be able to take back.
+  std::optional<fs::path> ledger;
+  if (request.parent) ledger = options.parent / "ledger.db";
+  return pipeline::make_ca(std::move(request), ledger, system_clock());
 }
 
 Exit run_init(const CaInitOptions& options, Console& console) {

@@ -8,12 +8,11 @@
 
 #include <fmt/format.h>
 
+#include "imprint/authority/describe.hpp"
 #include "imprint/base/new_folder.hpp"
 #include "imprint/base/text.hpp"
-#include "imprint/base/version.hpp"
 #include "imprint/crypto/issue.hpp"
-#include "imprint/ledger/ledger.hpp"
-#include "issued_certificate.hpp"
+#include "issue_record.hpp"
 #include "one_device.hpp"
 #include "profile_spec.hpp"
 
@@ -83,53 +82,6 @@ Result<> verify(const Order& order, const crypto::Certificate& certificate, Time
                order.authority.strictness());
 }
 
-/// The ledger's part: the certificate is known before it can be seen, and what became of it.
-class Record {
- public:
-  static Result<Record> begin(const Order& order, const crypto::Certificate& certificate,
-                              std::string_view command, const Clock& clock) {
-    Record record(IMPRINT_TRY(ledger::Ledger::open(order.target.ledger)));
-    const IssuedCertificate issued(order.id, certificate);
-    if (const auto known = IMPRINT_TRY(record.ledger_.find_public_key(issued.public_key()))) {
-      return fail(Code::invalid_input,
-                  fmt::format("the key was certified before, for {} (serial {}, ledger {}); a key "
-                              "serves one certificate: make a new one",
-                              quoted(known->device_id), to_hex(known->serial),
-                              quoted(order.target.ledger.string())));
-    }
-    const crypto::Certificate& ca = order.authority.certificate();
-    record.run_ = IMPRINT_TRY(
-        record.ledger_.begin_run({.tool_version = kVersion,
-                                  .command = command,
-                                  .manifest_sha256 = {},
-                                  .authority_sha256 = ca.fingerprint(),
-                                  .authority_key_sha256 = crypto::sha256(ca.public_key_der()),
-                                  .at = clock.now()}));
-    const ledger::Issued entry = issued.record(clock.now());
-    record.row_ = IMPRINT_TRY(record.ledger_.record_issued(record.run_, std::span(&entry, 1)));
-    return record;
-  }
-
-  Result<> end(ledger::State state, const std::string& file, const std::string& reason,
-               const Clock& clock) {
-    const ledger::Outcome outcome{.certificate_row = row_,
-                                  .state = state,
-                                  .file = file,
-                                  .digest = {},
-                                  .reason = reason,
-                                  .at = clock.now()};
-    IMPRINT_TRY(ledger_.record_outcomes(std::span(&outcome, 1)));
-    return ledger_.end_run(run_, state == ledger::State::placed ? 0 : 1, clock.now());
-  }
-
- private:
-  explicit Record(ledger::Ledger ledger) : ledger_(std::move(ledger)) {}
-
-  ledger::Ledger ledger_;
-  std::int64_t run_ = 0;
-  std::int64_t row_ = 0;
-};
-
 Result<> write(const Order& order, const Subject& subject, const IssueReport& report) {
   NewFolder folder(order.target.directory);
   IMPRINT_TRY(folder.open(0755));
@@ -169,15 +121,12 @@ Result<IssueReport> issue(Order order, std::string_view command, const Clock& cl
       .warnings = {order.authority.warnings().begin(), order.authority.warnings().end()}};
 
   // Beyond this point the certificate is known, whatever happens to us.
-  Record record = IMPRINT_TRY(Record::begin(order, report.parsed, command, clock));
-  if (Result<> written = write(order, subject, report); !written) {
-    Error error = std::move(written).error();
-    const Result<> told = record.end(ledger::State::failed, {}, error.message(), clock);
-    if (!told) error = std::move(error).context(told.error().message());
-    return fail(std::move(error));
-  }
-  IMPRINT_TRY(
-      record.end(ledger::State::placed, fs::absolute(certificate_path).string(), {}, clock));
+  IssueRecord record = IMPRINT_TRY(
+      IssueRecord::begin({.ledger = order.target.ledger, .command = command, .id = order.id},
+                         report.parsed, order.authority.certificate(), clock));
+  if (Result<> written = write(order, subject, report); !written)
+    return fail(record.failed(std::move(written).error(), clock));
+  IMPRINT_TRY(record.placed(certificate_path, clock));
   return report;
 }
 
@@ -227,6 +176,25 @@ std::string file_stem(std::string name) {
 }
 
 }  // namespace
+
+Result<authority::NewCa> make_ca(authority::CaInit request, const std::optional<fs::path>& ledger,
+                                 const Clock& clock) {
+  std::optional<IssueRecord> record;
+  if (request.parent && ledger) {
+    const auto parent = IMPRINT_TRY(authority::read_ca_certificate(*request.parent));
+    request.before_writing = [&, parent](const crypto::Certificate& made) -> Result<> {
+      record = IMPRINT_TRY(
+          IssueRecord::begin({.ledger = *ledger, .command = "ca init", .id = made.common_name()},
+                             made, parent, clock));
+      return {};
+    };
+  }
+  auto ca = authority::ca_init(request, clock);
+  if (!record) return ca;
+  if (!ca) return fail(record->failed(std::move(ca).error(), clock));
+  IMPRINT_TRY(record->placed(ca->certificate, clock));
+  return ca;
+}
 
 Result<IssueReport> issue_device(const DeviceRequest& request, const Clock& clock) {
   InjectRequest described;

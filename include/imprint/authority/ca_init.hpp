@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -30,6 +31,8 @@ struct CaInit {
   std::optional<PassphraseSource> passphrase;
   /// The CA that signs this one. None: a self-signed root.
   std::optional<AuthoritySource> parent;
+  /// Told of the certificate when it is verified and no file is written yet; its error ends all.
+  std::function<Result<>(const crypto::Certificate&)> before_writing;
 };
 
 struct NewCa {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "imprint/authority/authority.hpp"
+#include "imprint/authority/ca_init.hpp"
 #include "imprint/base/clock.hpp"
 #include "imprint/base/file.hpp"
 #include "imprint/base/result.hpp"
@@ -54,6 +55,11 @@ struct IssueReport {
   std::vector<std::string> notes;
   std::vector<std::string> warnings;
 };
+
+/// authority::ca_init; an intermediate is recorded in the parent's ledger when there is to be one.
+[[nodiscard]] Result<authority::NewCa> make_ca(authority::CaInit request,
+                                               const std::optional<fs::path>& ledger,
+                                               const Clock& clock);
 
 /// A device's certificate in `ID.crt`, its key in `ID.key`. Verified before it is written; never
 /// overwrites; on failure no file is left and the ledger has the certificate as failed.
