@@ -21,8 +21,7 @@ using KeyIdentifier = std::array<std::byte, 20>;
 /// SHA-1 of the BIT STRING of the SubjectPublicKeyInfo (RFC 5280 4.2.1.2, method 1).
 [[nodiscard]] Result<KeyIdentifier> key_identifier(EVP_PKEY* key);
 
-/// What names `issuer`'s key in what it signs: its SKI byte for byte (it need not be SHA-1 of the
-/// key), or computed when it has none.
+/// The issuer's SKI byte for byte (it need not be SHA-1 of its key), or computed when it has none.
 [[nodiscard]] Result<Bytes> authority_identifier(const Certificate& issuer);
 
 /// One RDN with one attribute each, in this order. The values have passed check_name_value.
@@ -44,5 +43,9 @@ struct DeviceValues {
 /// DER of the TBSCertificate of a CA: self-signed, or below `issuer` when there is one.
 [[nodiscard]] Result<Bytes> build_ca_tbs(const CaSpec& spec, EVP_PKEY* key,
                                          const Certificate* issuer, SignatureAlgorithm algorithm);
+
+/// DER of the certificate: the TBS, the algorithm and the signature put together.
+[[nodiscard]] Bytes assemble_certificate(ByteView tbs, SignatureAlgorithm algorithm,
+                                         ByteView signature);
 
 }  // namespace imprint::crypto

@@ -15,6 +15,7 @@
 #include "imprint/crypto/name.hpp"
 #include "imprint/crypto/secret.hpp"
 #include "imprint/crypto/signer.hpp"
+#include "imprint/crypto/usage.hpp"
 
 namespace imprint::crypto {
 
@@ -28,26 +29,16 @@ struct ProfileAttribute {
 struct ProfileAltName {
   AltNameKind kind{};
   std::optional<std::string> constant;
+  std::string hardware_type = {};  ///< of a hardware module: its OID; its serial is the value
 };
-
-/// Bits of keyUsage that an end entity may have. The words are RFC 5280's: digitalSignature,
-/// contentCommitment, keyEncipherment, dataEncipherment, keyAgreement.
-enum class KeyUsage {
-  digital_signature,
-  content_commitment,
-  key_encipherment,
-  data_encipherment,
-  key_agreement
-};
-
-[[nodiscard]] std::string_view word(KeyUsage usage) noexcept;
-[[nodiscard]] Result<KeyUsage> parse_key_usage(std::string_view word);
 
 /// What all certificates of a batch share, and where they differ. The attributes and names without
 /// a constant are the slots, numbered from 0: first those of the subject, in order, then those of
 /// the SAN.
 struct ProfileSpec {
   KeyKind key = KeyKind::ec_p256;
+  /// May be empty when there are names: the SAN is critical then (RFC 5280 4.2.1.6). It must hold
+  /// more than hardware modules then, since Go refuses a critical SAN of which it knows no name.
   std::vector<ProfileAttribute> subject;
   std::vector<ProfileAltName> alt_names;
   TimePoint not_before;
@@ -62,6 +53,10 @@ struct ProfileSpec {
   bool authority_key_identifier = true;
 };
 
+/// The extensions that such certificates have, one line each, for people: `keyUsage (critical):
+/// digitalSignature`.
+[[nodiscard]] std::vector<std::string> describe_extensions(const ProfileSpec& spec);
+
 /// A profile compiled to `constant DER | slot` (see src/crypto/profile.cpp). Immutable, shared by
 /// all workers. Extensions as the spec says, in this order: basicConstraints critical (empty),
 /// keyUsage critical, extendedKeyUsage, certificatePolicies, SKI, AKI (keyid = the issuer's SKI
@@ -73,8 +68,10 @@ class Profile {
   Profile& operator=(const Profile&) = delete;
   ~Profile();
 
-  /// Builds a sample with OpenSSL's X.509 builder, finds the slots in it and refuses if they cannot
-  /// be found exactly once.
+  /// Refuses what no certificate should say: values that check_name_value and check_alt_name
+  /// refuse, usages, purposes and policies that are malformed or said twice, usages that this kind
+  /// of key cannot serve. Builds a sample with OpenSSL's X.509 builder, finds the slots in it and
+  /// refuses if they cannot be found exactly once.
   static Result<std::shared_ptr<const Profile>> compile(ProfileSpec spec, const Certificate& issuer,
                                                         SignatureAlgorithm algorithm);
 
