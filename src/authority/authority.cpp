@@ -9,9 +9,12 @@
 
 #include "ca_checks.hpp"
 #include "ca_files.hpp"
+#include "command_signer.hpp"
+#include "imprint/authority/token_uri.hpp"
 #include "imprint/base/text.hpp"
 #include "probe.hpp"
 #include "secret_file.hpp"
+#include "token_signer.hpp"
 
 namespace imprint::authority {
 
@@ -37,7 +40,6 @@ Result<PrivateKey> parse_key(const SecretFile& file,
 
 Result<std::unique_ptr<crypto::Signer>> open_key_file(const KeyFile& file,
                                                       const AuthoritySource& source,
-                                                      const Certificate& ca,
                                                       std::vector<std::string>& warnings) {
   const std::string key_name = quoted(file.path.string());
   const SecretFile content =
@@ -48,23 +50,49 @@ Result<std::unique_ptr<crypto::Signer>> open_key_file(const KeyFile& file,
   }
   const PrivateKey key =
       IMPRINT_TRY(parse_key(content, source.passphrase).context("CA key " + key_name));
-  auto signer = IMPRINT_TRY(crypto::make_key_signer(key).context("CA key " + key_name));
-  if (!crypto::belongs_together(key, ca)) {
-    return fail(Error(Code::invalid_input, "belongs to another certificate than " +
-                                               quoted(source.certificate.string()) +
-                                               "; name the key with which that one was made")
-                    .context("CA key " + key_name));
+  return crypto::make_key_signer(key).context("CA key " + key_name);
+}
+
+/// The key as it is called in messages.
+struct KeyName {
+  std::string operator()(const KeyFile& file) const {
+    return "CA key " + quoted(file.path.string());
   }
-  return signer;
+
+  std::string operator()(const TokenKey& token) const { return "CA key " + quoted(token.uri); }
+
+  std::string operator()(const CommandKey& command) const {
+    return "signing command " +
+           (command.command.empty() ? std::string("''") : quoted(command.command.front()));
+  }
+};
+
+/// Whatever made the signature: does the certificate say that it is right?
+Result<> check_probe_signature(crypto::Signer& signer, const AuthoritySource& source,
+                               const Certificate& ca) {
+  constexpr std::string_view kProbe = "imprint: does this key belong to the CA certificate?";
+  const std::string key_name = std::visit(KeyName{}, source.key);
+  const Bytes signature = IMPRINT_TRY(
+      crypto::sign_message(signer, bytes_of(kProbe)).context(key_name + ": a test signature"));
+  if (crypto::verify_signature(ca, signer.algorithm(), bytes_of(kProbe), signature)) return {};
+  return fail(Error(Code::invalid_input, "belongs to another certificate than " +
+                                             quoted(source.certificate.string()) +
+                                             "; name the key with which that one was made")
+                  .context(key_name));
 }
 
 Result<std::unique_ptr<crypto::Signer>> open_signer(const AuthoritySource& source,
                                                     const Certificate& ca,
                                                     std::vector<std::string>& warnings) {
   if (const auto* file = std::get_if<KeyFile>(&source.key)) {
-    return open_key_file(*file, source, ca, warnings);
+    return open_key_file(*file, source, warnings);
   }
-  return fail(Code::unsupported, "only key files can sign");
+  if (const auto* token = std::get_if<TokenKey>(&source.key)) {
+    // The URI is in no message before it is known to hold no PIN.
+    IMPRINT_TRY(check_token_uri(token->uri).context("the CA key's PKCS#11 URI"));
+    return make_token_signer(*token, source.passphrase, ca, warnings).context(KeyName{}(*token));
+  }
+  return make_command_signer(std::get<CommandKey>(source.key), ca);
 }
 
 }  // namespace
@@ -76,6 +104,7 @@ Result<Authority> Authority::open(const AuthoritySource& source, TimePoint now) 
   IMPRINT_TRY(check_may_issue(ca).context("CA certificate " + certificate_name));
   IMPRINT_TRY(check_valid_at(ca, now).context("CA certificate " + certificate_name));
   auto signer = IMPRINT_TRY(open_signer(source, ca, files.warnings));
+  IMPRINT_TRY(check_probe_signature(*signer, source, ca));
   Authority authority(std::move(files.certificate), std::move(files.chain), std::move(signer));
   const auto strict =
       verify_probe(authority.certificate_, *authority.signer_, now, Strictness::strict);

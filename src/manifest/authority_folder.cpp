@@ -4,17 +4,20 @@
 
 #include "imprint/authority/ca_folder.hpp"
 #include "imprint/base/text.hpp"
+#include "imprint/manifest/authority_file.hpp"
 
 namespace imprint::manifest {
 
 Result<authority::AuthoritySource> find_authority(const fs::path& directory, KeyNeed need) {
-  const authority::CaPaths folder = IMPRINT_TRY(authority::find_ca_folder(directory));
   std::error_code ignored;
+  const fs::path elsewhere = directory / authority::kAuthorityFile;
+  if (fs::exists(elsewhere, ignored)) return read_authority_file(elsewhere);
+  const authority::CaPaths folder = IMPRINT_TRY(authority::find_ca_folder(directory));
   if (need == KeyNeed::signs && !fs::exists(folder.key, ignored)) {
     return fail(Code::not_found,
                 fmt::format("the CA {} has no key {}; put it there, or write {} to say where it is",
                             quoted(folder.certificate.string()), quoted(folder.key.string()),
-                            quoted((directory / authority::kAuthorityFile).string())));
+                            quoted(elsewhere.string())));
   }
   authority::AuthoritySource source{.certificate = folder.certificate,
                                     .key = authority::KeyFile{folder.key},

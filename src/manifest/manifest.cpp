@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "authority_spec.hpp"
 #include "device_path.hpp"
 #include "identity_reader.hpp"
 #include "imprint/base/text.hpp"
@@ -26,23 +27,6 @@ namespace {
 constexpr std::string_view kOutputDirectory = "out";
 
 constexpr std::uint64_t kMaxManifestBytes = std::uint64_t{256} << 20;
-
-Result<authority::AuthoritySource> read_authority(const Json& object, const fs::path& base) {
-  authority::AuthoritySource source{
-      .certificate = base / object["certificate"].get<std::string>(),
-      .key = authority::KeyFile{base / object["key"].get<std::string>()},
-      .passphrase = std::nullopt,
-  };
-  if (const Json* const text = member(object, "passphrase")) {
-    source.passphrase =
-        IMPRINT_TRY(authority::parse_passphrase_source(text->get_ref<const std::string&>())
-                        .context("/authority/passphrase"));
-    if (source.passphrase->kind == authority::PassphraseSource::Kind::file) {
-      source.passphrase->argument = (base / source.passphrase->argument).string();
-    }
-  }
-  return source;
-}
 
 [[nodiscard]] MenderConfSpec read_mender_conf(const Json& object) {
   MenderConfSpec spec;
@@ -173,7 +157,7 @@ Result<Manifest> read_document(Json& document, const fs::path& path, const Overr
   manifest.base_directory = path.parent_path();
   const fs::path& base = manifest.base_directory;
   manifest.image = overrides.image.value_or(base / document["image"].get<std::string>());
-  manifest.authority = IMPRINT_TRY(read_authority(document["authority"], base));
+  manifest.authority = IMPRINT_TRY(read_authority(document["authority"], base, "/authority"));
   manifest.identity = IMPRINT_TRY(read_identity(document.value("identity", Json::object())));
   manifest.mender_conf = read_mender_conf(document.value("mender_conf", Json::object()));
   manifest.files = IMPRINT_TRY(read_files(member(document, "files"), base));

@@ -162,9 +162,9 @@ Result<> check_keys(const Json& node, const Json& value, const std::string& poin
 
 /// valijson's `<root>`, `[identity]`, `[key]` as the value's pointer, and the message for what
 /// stands there.
-[[nodiscard]] Unexpected offence(const valijson::ValidationResults::Error& found,
+[[nodiscard]] Unexpected offence(const Json& root, const valijson::ValidationResults::Error& found,
                                  const Json& document) {
-  const Json* node = &schema();
+  const Json* node = &root;
   const Json* value = &document;
   std::string pointer;
   for (std::size_t i = 1; i < found.context.size(); ++i) {
@@ -178,42 +178,67 @@ Result<> check_keys(const Json& node, const Json& value, const std::string& poin
   return at_pointer(pointer, reason.value_or(found.description));
 }
 
-[[nodiscard]] const valijson::Schema& compiled_schema() {
-  static const valijson::Schema* const compiled = [] {
-    static valijson::Schema result;
-    const nlohmann::json unordered = schema();
-    const valijson::adapters::NlohmannJsonAdapter adapter(unordered);
-    valijson::SchemaParser(valijson::SchemaParser::kDraft7).populateSchema(adapter, result);
-    return &result;
-  }();
-  return *compiled;
+void compile(const Json& root, valijson::Schema& into) {
+  nlohmann::json unordered = root;
+  unordered["definitions"] = schema()["definitions"];  // what its `$ref`s name
+  const valijson::adapters::NlohmannJsonAdapter adapter(unordered);
+  valijson::SchemaParser(valijson::SchemaParser::kDraft7).populateSchema(adapter, into);
+}
+
+/// Applies a node of the schema to a whole document. `compiled` is that node's.
+Result<> check(const Json& root, const valijson::Schema& compiled, const Json& document) {
+  IMPRINT_TRY(check_keys(root, document, ""));
+  const nlohmann::json unordered = document;  // valijson knows this form only
+  const valijson::adapters::NlohmannJsonAdapter adapter(unordered);
+  valijson::ValidationResults results;
+  valijson::Validator validator;
+  if (validator.validate(compiled, adapter, &results)) return {};
+  valijson::ValidationResults::Error first;
+  if (!results.popError(first))
+    return fail(Code::internal, "the schema refuses the document without a reason");
+  return offence(root, first, document);
+}
+
+// Only a broken schema leads here: valijson has no other way to say so.
+Unexpected broken_schema(const std::exception& error) {
+  return fail(Code::internal, fmt::format("applying the manifest schema: {}", error.what()));
 }
 
 }  // namespace
 
 Result<> check_schema(const Json& document) {
+  if (document.is_object() && document.contains("version") &&
+      document["version"].is_number_integer() && document["version"] != kManifestVersion) {
+    return fail(Code::unsupported,
+                fmt::format("/version: {} is not known; this program reads version {}",
+                            document["version"].dump(), kManifestVersion));
+  }
+  if (!document.is_object()) return fail(Code::invalid_input, "a manifest is a JSON object");
   try {
-    if (document.is_object() && document.contains("version") &&
-        document["version"].is_number_integer() && document["version"] != kManifestVersion) {
-      return fail(Code::unsupported,
-                  fmt::format("/version: {} is not known; this program reads version {}",
-                              document["version"].dump(), kManifestVersion));
-    }
-    if (!document.is_object()) return fail(Code::invalid_input, "a manifest is a JSON object");
-    IMPRINT_TRY(check_keys(schema(), document, ""));
-
-    const nlohmann::json unordered = document;  // valijson knows this form only
-    const valijson::adapters::NlohmannJsonAdapter adapter(unordered);
-    valijson::ValidationResults results;
-    valijson::Validator validator;
-    if (validator.validate(compiled_schema(), adapter, &results)) return {};
-    valijson::ValidationResults::Error first;
-    if (!results.popError(first))
-      return fail(Code::internal, "the schema refuses the manifest without a reason");
-    return offence(first, document);
+    static const valijson::Schema* const compiled = [] {
+      static valijson::Schema result;
+      compile(schema(), result);
+      return &result;
+    }();
+    return check(schema(), *compiled, document);
   } catch (const std::exception& error) {
-    // Only a broken schema leads here: valijson has no other way to say so.
-    return fail(Code::internal, fmt::format("applying the manifest schema: {}", error.what()));
+    return broken_schema(error);
+  }
+}
+
+Result<> check_authority_schema(const Json& document) {
+  if (!document.is_object()) {
+    return fail(Code::invalid_input,
+                "it has to be a JSON object with 'certificate' and 'key' or 'command'");
+  }
+  try {
+    // Read once a run: not worth keeping.
+    const Json& root = schema()["definitions"]["authority"];
+    valijson::Schema compiled;
+    compile(root, compiled);
+    return check(root, compiled, document);
+  } catch (const std::exception& error) {
+    return broken_schema(error);
   }
 }
 

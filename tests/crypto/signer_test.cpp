@@ -44,6 +44,26 @@ TEST_P(Signers, AreVerifiedByOpenssl) {
   }
 }
 
+TEST_P(Signers, AreVerifiedByWhatTheySigned) {
+  const test::TestCa ca = test::make_ca(GetParam().kind);
+  const test::TestCa other = test::make_ca(GetParam().kind);
+  const auto hash = hash_of(GetParam().algorithm);
+  Bytes input(32);
+  if (hash) {
+    Hash hasher(*hash);
+    hasher.update(bytes_of("to be signed"));
+    input = hasher.finish();
+  }
+  Bytes signature(ca.signer->max_signature_bytes());
+  signature.resize(ca.signer->sign(input, signature).value());
+  const auto algorithm = GetParam().algorithm;
+  EXPECT_TRUE(verify_signed_input(ca.certificate, algorithm, input, signature));
+  EXPECT_FALSE(verify_signed_input(other.certificate, algorithm, input, signature));
+  input.back() ^= std::byte{1};
+  EXPECT_FALSE(verify_signed_input(ca.certificate, algorithm, input, signature));
+  EXPECT_FALSE(verify_signed_input(ca.certificate, algorithm, input, {}));
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Kinds, Signers,
     testing::Values(Row{KeyKind::ec_p256, SignatureAlgorithm::ecdsa_sha256, "-sha256"},

@@ -58,8 +58,9 @@ class Authority {
   /// Refuses what would give certificates that nobody accepts, naming the file, the rule and what
   /// to do: files that are missing, no regular file, empty or damaged; a certificate that is no
   /// CA's, lacks keyCertSign, is expired or not yet valid at `now`; a key that is weak, encrypted
-  /// without a passphrase (or with another), or another certificate's. The passphrase is read only
-  /// when the key is encrypted.
+  /// without a passphrase (or with another), or another certificate's, which a test signature shows
+  /// for every kind of signer. The passphrase is read only when the key is encrypted, the PIN only
+  /// when the token asks for one.
   static Result<Authority> open(const AuthoritySource& source, TimePoint now);
 
   [[nodiscard]] const crypto::Certificate& certificate() const noexcept { return certificate_; }
