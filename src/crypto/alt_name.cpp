@@ -6,7 +6,9 @@
 
 #include "ascii.hpp"
 #include "imprint/base/text.hpp"
+#include "imprint/base/utf8.hpp"
 #include "imprint/crypto/name.hpp"
+#include "imprint/crypto/usage.hpp"
 #include "name_table.hpp"
 
 namespace imprint::crypto {
@@ -19,11 +21,12 @@ struct AltNameRow {
   std::uint8_t tag;
 };
 
-constexpr std::array<AltNameRow, 4> kKinds = {{
+constexpr std::array<AltNameRow, 5> kKinds = {{
     {AltNameKind::dns, "DNS", 0x82},
     {AltNameKind::ip, "IP", 0x87},
     {AltNameKind::uri, "URI", 0x86},
     {AltNameKind::email, "email", 0x81},
+    {AltNameKind::hardware_module, "hardwareModuleName", 0xa0},
 }};
 
 const AltNameRow& row_of(AltNameKind kind) noexcept {
@@ -150,6 +153,40 @@ Result<> check_email(std::string_view value) {
   return {};
 }
 
+// RFC 4108 sets hwSerialNum no limit; that of the serialNumber attribute, with which IEEE 802.1AR
+// pairs it, keeps the two equal.
+Result<> check_hardware_serial(std::string_view value) {
+  constexpr std::size_t kMaxCharacters = 64;
+  if (value.empty()) {
+    return fail(Code::invalid_input, "a hardwareModuleName needs a serial number (RFC 4108)");
+  }
+  if (utf8::first_invalid(value)) {
+    return fail(Code::invalid_input, "the hardware serial number is not valid UTF-8");
+  }
+  if (const auto reason = utf8::forbidden_character(value)) {
+    return fail(Code::invalid_input,
+                fmt::format("the hardware serial number holds {}; remove it", *reason));
+  }
+  if (const std::size_t length = utf8::length(value); length > kMaxCharacters) {
+    return fail(Code::invalid_input,
+                fmt::format("{} characters; a hardware serial number may have at most {}", length,
+                            kMaxCharacters));
+  }
+  return {};
+}
+
+Result<AltNameText> split_hardware_module(std::string_view text) {
+  const std::size_t semicolon = text.find(';');
+  if (semicolon == std::string_view::npos) {
+    return refuse(text,
+                  "is no hardwareModuleName: write OID;SERIAL, like 1.3.6.1.4.1.99999.1;{serial}");
+  }
+  const AltNameText name{AltNameKind::hardware_module, text.substr(semicolon + 1),
+                         text.substr(0, semicolon)};
+  IMPRINT_TRY(check_object_id(name.hardware_type).context("hardwareModuleName"));
+  return name;
+}
+
 }  // namespace
 
 std::uint8_t tag_of(AltNameKind kind) noexcept {
@@ -164,14 +201,16 @@ Result<AltNameText> split_alt_name(std::string_view text) {
   const std::size_t colon = text.find(':');
   if (colon != std::string_view::npos) {
     for (const AltNameRow& row : kKinds) {
-      if (equal_ignoring_ascii_case(row.word, text.substr(0, colon))) {
-        return AltNameText{row.kind, text.substr(colon + 1)};
-      }
+      if (!equal_ignoring_ascii_case(row.word, text.substr(0, colon))) continue;
+      const std::string_view value = text.substr(colon + 1);
+      if (row.kind == AltNameKind::hardware_module) return split_hardware_module(value);
+      return AltNameText{row.kind, value};
     }
   }
-  return fail(
-      Code::invalid_input,
-      quoted(text) + " has no known prefix; write DNS:, IP:, URI: or email: before the name");
+  return fail(Code::invalid_input,
+              quoted(text) +
+                  " has no known prefix; write DNS:, IP:, URI:, email: or hardwareModuleName: "
+                  "before the name");
 }
 
 Result<> check_alt_name(AltNameKind kind, std::string_view value) {
@@ -184,6 +223,8 @@ Result<> check_alt_name(AltNameKind kind, std::string_view value) {
       return check_uri(value);
     case AltNameKind::email:
       return check_email(value);
+    case AltNameKind::hardware_module:
+      return check_hardware_serial(value);
   }
   return fail(Code::internal, "unknown kind of subject alternative name");
 }

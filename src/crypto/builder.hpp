@@ -45,4 +45,8 @@ struct DeviceValues {
 [[nodiscard]] Result<Bytes> build_ca_tbs(const CaSpec& spec, EVP_PKEY* key,
                                          const Certificate* issuer, SignatureAlgorithm algorithm);
 
+/// DER of the certificate: the TBS, the algorithm and the signature put together.
+[[nodiscard]] Bytes assemble_certificate(ByteView tbs, SignatureAlgorithm algorithm,
+                                         ByteView signature);
+
 }  // namespace imprint::crypto

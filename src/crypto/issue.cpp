@@ -1,29 +1,19 @@
 #include "imprint/crypto/issue.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "builder.hpp"
-#include "der.hpp"
 #include "native.hpp"
 
 namespace imprint::crypto {
 
 namespace {
 
-/// Signs a TBSCertificate and puts the three parts of a certificate together.
 Result<Certificate> seal(ByteView tbs, Signer& signer) {
   const Bytes signature = IMPRINT_TRY(sign_message(signer, tbs));
-  const ByteView algorithm = algorithm_identifier(signer.algorithm());
-  const std::size_t content =
-      tbs.size() + algorithm.size() + der::element_size(1 + signature.size());
-  Bytes certificate(der::element_size(content));
-  std::byte* at = der::write_header(certificate.data(), der::kSequence, content);
-  at = der::write_bytes(at, tbs);
-  at = der::write_bytes(at, algorithm);
-  at = der::write_header(at, der::kBitString, 1 + signature.size());
-  *at++ = std::byte{0};  // no unused bits
-  der::write_bytes(at, signature);
-  return certificate_from_der(certificate);
+  return certificate_from_der(assemble_certificate(tbs, signer.algorithm(), signature));
 }
 
 /// Slots are checked as constants are: nothing reaches the builder unseen.
@@ -42,6 +32,20 @@ Result<> check_slots(const ProfileSpec& spec, std::span<const std::string_view> 
   return {};
 }
 
+Result<Certificate> build_and_seal(const ProfileSpec& spec, std::span<const std::string_view> slots,
+                                   EVP_PKEY* key, const Certificate& issuer, Signer& signer) {
+  // The compiled profile is not used, but what it would refuse is refused here too.
+  IMPRINT_TRY(Profile::compile(spec, issuer, signer.algorithm()));
+  IMPRINT_TRY(check_slots(spec, slots));
+  DeviceValues device;
+  IMPRINT_TRY(random_serial(nullptr, device.serial));
+  device.public_key = key;
+  device.key_identifier = IMPRINT_TRY(key_identifier(key));
+  device.slots = slots;
+  const Bytes tbs = IMPRINT_TRY(build_device_tbs(spec, issuer, signer.algorithm(), device));
+  return seal(tbs, signer);
+}
+
 }  // namespace
 
 Result<Certificate> issue_certificate(const ProfileSpec& spec,
@@ -51,16 +55,17 @@ Result<Certificate> issue_certificate(const ProfileSpec& spec,
     return fail(Code::internal, fmt::format("a profile for {} and a key of kind {}", name(spec.key),
                                             name(key.kind())));
   }
-  // The compiled profile is not used, but what it would refuse is refused here too.
-  IMPRINT_TRY(Profile::compile(spec, issuer, signer.algorithm()));
-  IMPRINT_TRY(check_slots(spec, slots));
-  DeviceValues device;
-  IMPRINT_TRY(random_serial(nullptr, device.serial));
-  device.public_key = key.native().key.get();
-  device.key_identifier = IMPRINT_TRY(key_identifier(device.public_key));
-  device.slots = slots;
-  const Bytes tbs = IMPRINT_TRY(build_device_tbs(spec, issuer, signer.algorithm(), device));
-  return seal(tbs, signer);
+  return build_and_seal(spec, slots, key.native().key.get(), issuer, signer);
+}
+
+Result<> verify_sample(const ProfileSpec& spec, std::span<const std::string_view> slots,
+                       const Certificate& issuer, Signer& signer, Strictness strictness) {
+  // The quickest kind to make: an RSA key would take a second, and verifiers ask nothing about it.
+  const PrivateKey key = IMPRINT_TRY(PrivateKey::generate(KeyKind::ec_p256));
+  const Certificate sample =
+      IMPRINT_TRY(build_and_seal(spec, slots, native_of(key), issuer, signer));
+  const TimePoint valid = std::max(issuer.not_before(), spec.not_before);
+  return verify_client_certificate(sample, {}, {&issuer, 1}, valid, strictness);
 }
 
 Result<Certificate> make_ca_certificate(const CaSpec& spec, const PrivateKey& key) {

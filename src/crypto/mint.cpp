@@ -44,7 +44,7 @@ Result<ByteView> Minter::Impl::make_certificate(std::span<const std::string_view
                                                 Identity& identity) {
   const Profile::Impl& compiled = profile->impl();
   KeyIdentifier key_id;
-  if (!sha1->digest(keys->public_bits(), key_id)) {
+  if (compiled.spec.subject_key_identifier && !sha1->digest(keys->public_bits(), key_id)) {
     return fail(openssl_error(Code::crypto, "computing a key identifier"));
   }
   contents.set(kSerialSlot, identity.serial);

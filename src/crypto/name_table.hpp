@@ -21,7 +21,7 @@ struct NameFieldRow {
 
 [[nodiscard]] const NameFieldRow& row_of(NameField field) noexcept;
 
-/// DER tag of a GeneralName: [1] rfc822Name, [2] dNSName, [6] URI, [7] iPAddress.
+/// DER tag of a GeneralName: [0] otherName, [1] rfc822Name, [2] dNSName, [6] URI, [7] iPAddress.
 [[nodiscard]] std::uint8_t tag_of(AltNameKind kind) noexcept;
 
 /// Writes alt_name_octets into `into` (at least 16 bytes for IP) and returns what was written; text

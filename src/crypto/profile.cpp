@@ -16,13 +16,12 @@
 #include <algorithm>
 #include <map>
 
-#include <fmt/format.h>
-
 #include "key_sizes.hpp"
 #include "name_table.hpp"
 #include "native.hpp"
 #include "pem.hpp"
 #include "sample.hpp"
+#include "spec.hpp"
 
 namespace imprint::crypto {
 
@@ -133,9 +132,17 @@ Result<> find_subject_slots(const der::Element& tbs, const ProfileSpec& spec, st
   return {};
 }
 
+/// otherName: [0] { type, [0] { SEQUENCE { hwType, hwSerialNum } } }.
+Result<der::Element> hardware_serial(const der::Element& name) {
+  const der::Element value = IMPRINT_TRY(child(name, 1));
+  const der::Element module = IMPRINT_TRY(child(value, 0));
+  return child(module, 1);
+}
+
 /// Extension: SEQUENCE { type, [critical,] OCTET STRING holding the value }.
 Result<> find_extension_slots(const der::Element& tbs, const ProfileSpec& spec, std::size_t& slot,
                               SlotMap& map) {
+  if (IMPRINT_TRY(children(tbs)).size() <= kExtensionsPlace) return {};  // none was wanted
   const der::Element wrapper = IMPRINT_TRY(child(tbs, kExtensionsPlace));
   const der::Element extensions = IMPRINT_TRY(child(wrapper, 0));
   for (const der::Element& extension : IMPRINT_TRY(children(extensions))) {
@@ -150,7 +157,12 @@ Result<> find_extension_slots(const der::Element& tbs, const ProfileSpec& spec, 
     for (std::size_t i = 0; i < spec.alt_names.size(); ++i) {
       if (spec.alt_names[i].constant) continue;
       const der::Element name = IMPRINT_TRY(child(value, i));
-      IMPRINT_TRY(map.add(name, tag_of(spec.alt_names[i].kind), slot++));
+      if (spec.alt_names[i].kind == AltNameKind::hardware_module) {
+        const der::Element serial = IMPRINT_TRY(hardware_serial(name));
+        IMPRINT_TRY(map.add(serial, der::kOctetString, slot++));
+      } else {
+        IMPRINT_TRY(map.add(name, tag_of(spec.alt_names[i].kind), slot++));
+      }
     }
   }
   return {};
@@ -169,7 +181,8 @@ Result<der::Template> compile_tbs(const Sample& sample, const Profile::Impl& pro
   IMPRINT_TRY(map.add(public_key, der::Template::kWholeElement, kPublicKeySlot));
   IMPRINT_TRY(find_subject_slots(*tbs, profile.spec, slot, map));
   IMPRINT_TRY(find_extension_slots(*tbs, profile.spec, slot, map));
-  if (map.size() != contents.view().size()) return fail(layout_error());
+  const std::size_t unused = profile.spec.subject_key_identifier ? 0 : 1;
+  if (map.size() + unused != contents.view().size()) return fail(layout_error());
   der::Template compiled;
   IMPRINT_TRY(map.emit(*tbs, compiled));
   return compiled;
@@ -184,25 +197,6 @@ Result<> compare_with_builder(const Profile::Impl& profile, const Sample& sample
   if (rendered != sample.tbs) {
     return fail(Code::internal,
                 "the compiled profile does not give the certificate that OpenSSL builds");
-  }
-  return {};
-}
-
-Result<> check_spec(const ProfileSpec& spec) {
-  if (spec.subject.empty()) {
-    return fail(Code::invalid_input,
-                "the subject of a device certificate is empty; give at least a CN");
-  }
-  if (spec.not_after <= spec.not_before) {
-    return fail(Code::invalid_input,
-                fmt::format("a certificate from {} to {} is never valid",
-                            to_rfc3339(spec.not_before), to_rfc3339(spec.not_after)));
-  }
-  for (const ProfileAttribute& attribute : spec.subject) {
-    if (attribute.constant) IMPRINT_TRY(check_name_value(attribute.field, *attribute.constant));
-  }
-  for (const ProfileAltName& name : spec.alt_names) {
-    if (name.constant) IMPRINT_TRY(check_alt_name(name.kind, *name.constant));
   }
   return {};
 }

@@ -6,7 +6,8 @@
 
 namespace imprint::crypto {
 
-/// Slots of the compiled TBS: three that every certificate has, then those of the profile.
+/// Slots of the compiled TBS: three that certificates have whatever the profile (the key identifier
+/// only when it says so), then those of the profile.
 inline constexpr std::size_t kSerialSlot = 0;
 inline constexpr std::size_t kPublicKeySlot = 1;
 inline constexpr std::size_t kKeyIdentifierSlot = 2;

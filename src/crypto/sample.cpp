@@ -32,6 +32,8 @@ std::string sample_value(AltNameKind kind, bool longest) {
       return longest ? "urn:" + std::string(300, 'u') : "u:u";
     case AltNameKind::email:
       return longest ? std::string(60, 'm') + "@" + std::string(60, 'h') + ".test" : "m@h";
+    case AltNameKind::hardware_module:
+      return std::string(longest ? 64 : 1, 'n');
   }
   return {};
 }

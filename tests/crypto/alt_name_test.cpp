@@ -23,9 +23,9 @@ TEST(AltName, IsSplitAtTheFirstColon) {
 
 TEST(AltName, NamesTheKnownPrefixes) {
   for (const std::string_view given : {"a.example", "dirName:x", "", ":x"}) {
-    EXPECT_THAT(split_alt_name(given),
-                FailsWith(Code::invalid_input,
-                          "has no known prefix; write DNS:, IP:, URI: or email: before the name"));
+    EXPECT_THAT(split_alt_name(given), FailsWith(Code::invalid_input,
+                                                 "has no known prefix; write DNS:, IP:, URI:, "
+                                                 "email: or hardwareModuleName: before the name"));
   }
 }
 
@@ -117,6 +117,33 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{AltNameKind::email, std::string(65, 'a') + "@h",
                          "more than 64 characters before '@'"},
                     Case{AltNameKind::email, "a\xc3\xa6@example.com", "character before '@'"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    HardwareModule, AltNameCheck,
+    testing::Values(Case{AltNameKind::hardware_module, "SN-1", ""},
+                    Case{AltNameKind::hardware_module, "a;b \xc3\xa6", ""},
+                    Case{AltNameKind::hardware_module, std::string(64, 'n'), ""},
+                    Case{AltNameKind::hardware_module, "", "needs a serial number (RFC 4108)"},
+                    Case{AltNameKind::hardware_module, std::string(65, 'n'),
+                         "65 characters; a hardware serial number may have at most 64"},
+                    Case{AltNameKind::hardware_module, "a\nb", "the hardware serial number holds"},
+                    Case{AltNameKind::hardware_module, "a\xff", "is not valid UTF-8"}));
+
+TEST(AltName, SplitsAHardwareModuleAtTheFirstSemicolon) {
+  const auto split = split_alt_name("hardwareModuleName:1.3.6.1.4.1.99999.1;{serial};x");
+  ASSERT_THAT(split, IsOk());
+  EXPECT_EQ(split->kind, AltNameKind::hardware_module);
+  EXPECT_EQ(split->hardware_type, "1.3.6.1.4.1.99999.1");
+  EXPECT_EQ(split->value, "{serial};x");
+  EXPECT_THAT(split_alt_name("hardwareModuleName:SN-1"),
+              FailsWith(Code::invalid_input,
+                        "'SN-1' is no hardwareModuleName: write OID;SERIAL, like "
+                        "1.3.6.1.4.1.99999.1;{serial}"));
+  EXPECT_THAT(split_alt_name("hardwareModuleName:{type};SN-1"),
+              FailsWith(Code::invalid_input,
+                        "hardwareModuleName: '{type}' is no object identifier: it holds something "
+                        "else than digits and dots"));
+}
 
 TEST(AltName, AddressesBecomeOctets) {
   EXPECT_EQ(to_hex(alt_name_octets(AltNameKind::ip, "192.0.2.1")), "c0000201");

@@ -45,6 +45,14 @@ class PublicKey {
                                                     const PublicKey& key, const Certificate& issuer,
                                                     Signer& signer);
 
+/// Issues a certificate of this profile that nobody gets, for a key of any kind, and verifies it
+/// against the issuer as a TLS server would: what the CA forbids (its nameConstraints, for one)
+/// shows before the first key is made. `slots` as for issue_certificate.
+[[nodiscard]] Result<> verify_sample(const ProfileSpec& spec,
+                                     std::span<const std::string_view> slots,
+                                     const Certificate& issuer, Signer& signer,
+                                     Strictness strictness);
+
 /// An intermediate CA below `issuer`, otherwise as make_ca_certificate says.
 [[nodiscard]] Result<Certificate> issue_ca_certificate(const CaSpec& spec, const PrivateKey& key,
                                                        const Certificate& issuer, Signer& signer);

@@ -28,6 +28,7 @@ struct ProfileAttribute {
 struct ProfileAltName {
   AltNameKind kind{};
   std::optional<std::string> constant;
+  std::string hardware_type = {};  ///< of a hardware module: its OID; its serial is the value
 };
 
 /// Bits of keyUsage that an end entity may have. The words are RFC 5280's: digitalSignature,
@@ -48,6 +49,8 @@ enum class KeyUsage {
 /// the SAN.
 struct ProfileSpec {
   KeyKind key = KeyKind::ec_p256;
+  /// May be empty when there are names: the SAN is critical then (RFC 5280 4.2.1.6). It must hold
+  /// more than hardware modules then, since Go refuses a critical SAN of which it knows no name.
   std::vector<ProfileAttribute> subject;
   std::vector<ProfileAltName> alt_names;
   TimePoint not_before;
@@ -62,6 +65,10 @@ struct ProfileSpec {
   bool authority_key_identifier = true;
 };
 
+/// The extensions that such certificates have, one line each, for people: `keyUsage (critical):
+/// digitalSignature`.
+[[nodiscard]] std::vector<std::string> describe_extensions(const ProfileSpec& spec);
+
 /// A profile compiled to `constant DER | slot` (see src/crypto/profile.cpp). Immutable, shared by
 /// all workers. Extensions as the spec says, in this order: basicConstraints critical (empty),
 /// keyUsage critical, extendedKeyUsage, certificatePolicies, SKI, AKI (keyid = the issuer's SKI
@@ -73,8 +80,10 @@ class Profile {
   Profile& operator=(const Profile&) = delete;
   ~Profile();
 
-  /// Builds a sample with OpenSSL's X.509 builder, finds the slots in it and refuses if they cannot
-  /// be found exactly once.
+  /// Refuses what no certificate should say: values that check_name_value and check_alt_name
+  /// refuse, usages, purposes and policies that are malformed or said twice, usages that this kind
+  /// of key cannot serve. Builds a sample with OpenSSL's X.509 builder, finds the slots in it and
+  /// refuses if they cannot be found exactly once.
   static Result<std::shared_ptr<const Profile>> compile(ProfileSpec spec, const Certificate& issuer,
                                                         SignatureAlgorithm algorithm);
 

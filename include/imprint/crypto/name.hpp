@@ -30,14 +30,17 @@ enum class NameField {
 /// characters; a CN may have at most 64 (RFC 5280)".
 [[nodiscard]] Result<> check_name_value(NameField field, std::string_view value);
 
-enum class AltNameKind { dns, ip, uri, email };
+/// hardware_module is the otherName hardwareModuleName (RFC 4108): SEQUENCE { hwType OBJECT
+/// IDENTIFIER, hwSerialNum OCTET STRING }, for IEEE 802.1AR.
+enum class AltNameKind { dns, ip, uri, email, hardware_module };
 
 /// A subject alternative name as the manifest writes it, split at the first colon: `DNS:a.example`,
-/// `IP:192.0.2.1`, `URI:urn:x:1`, `email:a@b.example`. An unknown prefix is an error that names the
-/// known ones.
+/// `IP:192.0.2.1`, `URI:urn:x:1`, `email:a@b.example`, `hardwareModuleName:OID;SERIAL`. An unknown
+/// prefix is an error that names the known ones, and so is an OID that is none.
 struct AltNameText {
   AltNameKind kind{};
-  std::string_view value;
+  std::string_view value;               ///< of a hardware module: its serial number
+  std::string_view hardware_type = {};  ///< of a hardware module: its OID, dotted
 };
 
 [[nodiscard]] std::string_view word(AltNameKind kind) noexcept;
@@ -45,11 +48,12 @@ struct AltNameText {
 
 /// Refuses a value that is no such name: DNS by LDH labels (RFC 1123, one leading `*.` allowed,
 /// 63/253 limits; case is kept), IP by inet_pton, URI by scheme and RFC 3986 characters, email by
-/// RFC 822 addr-spec in ASCII.
+/// RFC 822 addr-spec in ASCII, the serial number of a hardware module by being UTF-8 text of at
+/// most 64 characters, none of them a control character.
 [[nodiscard]] Result<> check_alt_name(AltNameKind kind, std::string_view value);
 
-/// Content octets of the GeneralName: text, or 4/16 address octets for IP. The value has passed
-/// check_alt_name.
+/// Content octets: of the GeneralName text, or 4/16 address octets for IP; of hwSerialNum for a
+/// hardware module. The value has passed check_alt_name.
 [[nodiscard]] Bytes alt_name_octets(AltNameKind kind, std::string_view value);
 
 }  // namespace imprint::crypto
