@@ -83,7 +83,15 @@ void print_plan(Console& console, const pipeline::PlanSummary& plan) {
       << fmt::format("golden image {:.16}\n", plan.golden_digest)
       << fmt::format("authority    {}\n", plan.authority)
       << fmt::format("key          {}\n", plan.key)
-      << fmt::format("valid        {} to {}\n", plan.not_before, plan.not_after)
+      << fmt::format("profile      {}\n", plan.profile)
+      << fmt::format("subject      {}\n", plan.subject.empty()
+                                              ? "(empty)"
+                                              : fmt::format("{}", fmt::join(plan.subject, ", ")));
+  for (const std::string& name : plan.alt_names)
+    out << "name         " << name << '\n';
+  for (const std::string& extension : plan.extensions)
+    out << "extension    " << extension << '\n';
+  out << fmt::format("valid        {} to {}\n", plan.not_before, plan.not_after)
       << fmt::format("output       {} ({}{})\n", plan.output_directory, plan.format,
                      plan.reflink ? ", reflink" : "")
       << fmt::format("room         {:.1f} MiB needed, {:.1f} MiB free\n",

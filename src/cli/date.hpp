@@ -7,7 +7,7 @@
 
 namespace imprint::cli {
 
-/// `2030-01-31` (its first second, UTC) or `2030-01-31T12:00:00Z`.
+/// `2030-01-31` (its first second, UTC), `2030-01-31T12:00:00Z` or `2030-01-31T12:00:00+01:00`.
 [[nodiscard]] Result<TimePoint> parse_date(std::string_view text);
 
 }  // namespace imprint::cli

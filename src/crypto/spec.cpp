@@ -15,54 +15,6 @@ bool is_rsa(KeyKind kind) noexcept {
   return kind == KeyKind::rsa_2048 || kind == KeyKind::rsa_3072 || kind == KeyKind::rsa_4096;
 }
 
-/// The first value that stands in the list twice.
-template <class T>
-const T* first_twice(const std::vector<T>& values) {
-  for (auto at = values.begin(); at != values.end(); ++at) {
-    if (std::find(values.begin(), at, *at) != at) return &*at;
-  }
-  return nullptr;
-}
-
-Result<> check_key_usage(const ProfileSpec& spec) {
-  const std::vector<KeyUsage> usages = key_usages(spec);
-  if (const KeyUsage* twice = first_twice(usages)) {
-    return fail(Code::invalid_input, fmt::format("key usage '{}' stands twice", word(*twice)));
-  }
-  for (const KeyUsage usage : usages) {
-    const bool encipherment =
-        usage == KeyUsage::key_encipherment || usage == KeyUsage::data_encipherment;
-    if (encipherment && !is_rsa(spec.key)) {
-      return fail(Code::invalid_input,
-                  fmt::format("key usage '{}' is for RSA; a key of kind {} cannot encipher "
-                              "(RFC 8813, RFC 9295): leave it out",
-                              word(usage), name(spec.key)));
-    }
-    if (usage == KeyUsage::key_agreement && (is_rsa(spec.key) || spec.key == KeyKind::ed25519)) {
-      return fail(Code::invalid_input,
-                  fmt::format("key usage 'keyAgreement' is for Diffie-Hellman; a key of kind {} "
-                              "has none (RFC 3279, RFC 9295): leave it out",
-                              name(spec.key)));
-    }
-  }
-  return {};
-}
-
-Result<> check_object_ids(const ProfileSpec& spec) {
-  const std::vector<std::string> purposes = IMPRINT_TRY(purpose_ids(spec));
-  if (const std::string* twice = first_twice(purposes)) {
-    return fail(Code::invalid_input, fmt::format("extended key usage '{}' stands twice",
-                                                 extended_key_usage_word(*twice)));
-  }
-  for (const std::string& policy : spec.policies)
-    IMPRINT_TRY(check_object_id(policy).context("policy"));
-  if (const std::string* twice = first_twice(spec.policies)) {
-    return fail(Code::invalid_input,
-                fmt::format("policy '{}' stands twice (RFC 5280 4.2.1.4)", *twice));
-  }
-  return {};
-}
-
 /// An empty subject, with the names that stand in for it.
 Result<> check_subject_less(const ProfileSpec& spec) {
   if (spec.alt_names.empty()) {
@@ -126,8 +78,9 @@ Result<> check_spec(const ProfileSpec& spec) {
       IMPRINT_TRY(check_object_id(name.hardware_type).context("hardware type"));
     }
   }
-  IMPRINT_TRY(check_key_usage(spec));
-  return check_object_ids(spec);
+  IMPRINT_TRY(check_key_usage(spec.key, key_usages(spec)));
+  IMPRINT_TRY(check_extended_key_usage(spec.extended_key_usage));
+  return check_policies(spec.policies);
 }
 
 std::vector<std::string> describe_extensions(const ProfileSpec& spec) {

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "ascii.hpp"
 #include "imprint/base/text.hpp"
-#include "imprint/crypto/mint.hpp"
 
 namespace imprint::crypto {
 
@@ -61,6 +61,19 @@ std::string_view broken_object_id_rule(std::string_view dotted) {
   return {};
 }
 
+bool is_rsa(KeyKind kind) noexcept {
+  return kind == KeyKind::rsa_2048 || kind == KeyKind::rsa_3072 || kind == KeyKind::rsa_4096;
+}
+
+/// The first value that stands in the list twice.
+template <class T>
+const T* first_twice(std::span<const T> values) {
+  for (auto at = values.begin(); at != values.end(); ++at) {
+    if (std::find(values.begin(), at, *at) != at) return &*at;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 std::string_view word(KeyUsage usage) noexcept {
@@ -83,6 +96,29 @@ Result<KeyUsage> parse_key_usage(std::string_view word) {
               fmt::format("{} is no key usage; {}", quoted(word),
                           meant ? "did you mean " + quoted(*meant) + "?"
                                 : fmt::format("known are {}", fmt::join(kKeyUsages, ", "))));
+}
+
+Result<> check_key_usage(KeyKind key, std::span<const KeyUsage> usages) {
+  if (const KeyUsage* twice = first_twice(usages)) {
+    return fail(Code::invalid_input, fmt::format("key usage '{}' stands twice", word(*twice)));
+  }
+  for (const KeyUsage usage : usages) {
+    const bool encipherment =
+        usage == KeyUsage::key_encipherment || usage == KeyUsage::data_encipherment;
+    if (encipherment && !is_rsa(key)) {
+      return fail(Code::invalid_input,
+                  fmt::format("key usage '{}' is for RSA; a key of kind {} cannot encipher "
+                              "(RFC 8813, RFC 9295): leave it out",
+                              word(usage), name(key)));
+    }
+    if (usage == KeyUsage::key_agreement && (is_rsa(key) || key == KeyKind::ed25519)) {
+      return fail(Code::invalid_input,
+                  fmt::format("key usage 'keyAgreement' is for Diffie-Hellman; a key of kind {} "
+                              "has none (RFC 3279, RFC 9295): leave it out",
+                              name(key)));
+    }
+  }
+  return {};
 }
 
 Result<> check_object_id(std::string_view dotted) {
@@ -116,6 +152,25 @@ std::string extended_key_usage_word(std::string_view word_or_dotted) {
     if (purpose.id == word_or_dotted) return std::string(purpose.word);
   }
   return std::string(word_or_dotted);
+}
+
+Result<> check_extended_key_usage(std::span<const std::string> purposes) {
+  std::vector<std::string> ids;
+  for (const std::string& purpose : purposes)
+    ids.push_back(IMPRINT_TRY(extended_key_usage_id(purpose)));
+  const std::string* twice = first_twice(std::span<const std::string>(ids));
+  if (twice == nullptr) return {};
+  return fail(Code::invalid_input,
+              fmt::format("extended key usage '{}' stands twice", extended_key_usage_word(*twice)));
+}
+
+Result<> check_policies(std::span<const std::string> policies) {
+  for (const std::string& policy : policies)
+    IMPRINT_TRY(check_object_id(policy).context("policy"));
+  const std::string* twice = first_twice(policies);
+  if (twice == nullptr) return {};
+  return fail(Code::invalid_input,
+              fmt::format("policy '{}' stands twice (RFC 5280 4.2.1.4)", *twice));
 }
 
 }  // namespace imprint::crypto

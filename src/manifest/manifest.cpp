@@ -13,36 +13,19 @@
 #include <nlohmann/json.hpp>
 
 #include "device_path.hpp"
+#include "identity_reader.hpp"
 #include "imprint/base/text.hpp"
+#include "json_members.hpp"
 #include "json_text.hpp"
 #include "schema_check.hpp"
 
 namespace imprint::manifest {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-// The defaults that the schema documents; docs/manifest.md has them too.
-constexpr std::string_view kKeyPath = "/data/mender/mender-cert-private.pem";
-constexpr std::string_view kCertificatePath = "/data/mender/mender-cert.pem";
+// The default that the schema documents; docs/manifest.md has it too.
 constexpr std::string_view kOutputDirectory = "out";
 
 constexpr std::uint64_t kMaxManifestBytes = std::uint64_t{256} << 20;
-
-/// A member of an object, or null.
-[[nodiscard]] const Json* member(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found == object.end() ? nullptr : &*found;
-}
-
-[[nodiscard]] std::string text_or(const Json& object, const char* key, std::string_view otherwise) {
-  const Json* const value = member(object, key);
-  return value != nullptr ? value->get<std::string>() : std::string(otherwise);
-}
-
-Result<Template> parse_template(const Json& value, const std::string& pointer) {
-  return Template::parse(value.get_ref<const std::string&>()).context(pointer);
-}
 
 Result<authority::AuthoritySource> read_authority(const Json& object, const fs::path& base) {
   authority::AuthoritySource source{
@@ -59,60 +42,6 @@ Result<authority::AuthoritySource> read_authority(const Json& object, const fs::
     }
   }
   return source;
-}
-
-Result<std::vector<SubjectTemplate>> read_subject(const Json* object) {
-  std::vector<SubjectTemplate> subject;
-  if (object == nullptr) {
-    subject.push_back({crypto::NameField::common_name, IMPRINT_TRY(Template::parse("{id}"))});
-    return subject;
-  }
-  for (const auto& [key, value] : object->items()) {
-    const std::string pointer = "/identity/subject/" + key;
-    const auto field = IMPRINT_TRY(crypto::parse_name_field(key).context(pointer));
-    Template text = IMPRINT_TRY(parse_template(value, pointer));
-    if (text.is_constant())
-      IMPRINT_TRY(crypto::check_name_value(field, text.constant()).context(pointer));
-    subject.push_back({field, std::move(text)});
-  }
-  return subject;
-}
-
-Result<std::vector<AltNameTemplate>> read_san(const Json* array) {
-  std::vector<AltNameTemplate> names;
-  if (array == nullptr) return names;
-  for (const Json& element : *array) {
-    const std::string pointer = fmt::format("/identity/san/{}", names.size());
-    const auto split =
-        IMPRINT_TRY(crypto::split_alt_name(element.get_ref<const std::string&>()).context(pointer));
-    Template text = IMPRINT_TRY(Template::parse(split.value).context(pointer));
-    if (text.is_constant())
-      IMPRINT_TRY(crypto::check_alt_name(split.kind, text.constant()).context(pointer));
-    names.push_back({split.kind, std::move(text)});
-  }
-  return names;
-}
-
-Result<std::string> read_device_path(const Json& object, const char* key,
-                                     std::string_view otherwise, const std::string& pointer) {
-  std::string path = text_or(object, key, otherwise);
-  IMPRINT_TRY(
-      check_device_path(path).context(fmt::format("{}/{}: {}", pointer, key, quoted(path))));
-  return path;
-}
-
-Result<IdentitySpec> read_identity(const Json& object) {
-  IdentitySpec identity;
-  identity.key =
-      IMPRINT_TRY(crypto::parse_key_kind(text_or(object, "key", crypto::name(identity.key)))
-                      .context("/identity/key"));
-  identity.subject = IMPRINT_TRY(read_subject(member(object, "subject")));
-  identity.san = IMPRINT_TRY(read_san(member(object, "san")));
-  identity.days = object.value("days", identity.days);
-  identity.key_path = IMPRINT_TRY(read_device_path(object, "key_path", kKeyPath, "/identity"));
-  identity.certificate_path =
-      IMPRINT_TRY(read_device_path(object, "certificate_path", kCertificatePath, "/identity"));
-  return identity;
 }
 
 [[nodiscard]] MenderConfSpec read_mender_conf(const Json& object) {

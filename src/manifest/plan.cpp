@@ -35,6 +35,27 @@ constexpr std::size_t kMaxNameBytes = 255 - kOwnEndings[0].size();
   return fmt::format("{} {}", what, quoted(text.text()));
 }
 
+/// Whether no two devices may have the same value there: caseIgnoreMatch, so in more than case.
+[[nodiscard]] bool tells_devices_apart(const IdentitySpec& identity, crypto::NameField field) {
+  return identity.profile == CertificateProfile::idevid &&
+         field == crypto::NameField::serial_number;
+}
+
+/// A serial number without a variable is the same on all devices.
+Result<> check_constants(const Manifest& manifest, const DeviceTable& table) {
+  for (const SubjectTemplate& attribute : manifest.identity.subject) {
+    if (!attribute.value.is_constant() || table.size() < 2 ||
+        !tells_devices_apart(manifest.identity, attribute.field)) {
+      continue;
+    }
+    return fail(Code::invalid_input,
+                fmt::format("/identity/subject/serialNumber: {} would be the serial number of all "
+                            "devices; put a variable into it, like {{serial}}",
+                            quoted(attribute.value.constant())));
+  }
+  return {};
+}
+
 /// Checks rows one after the other, with buffers that keep their memory.
 class RowChecker {
  public:
@@ -81,6 +102,8 @@ class RowChecker {
       IMPRINT_TRY(expand(text, row));
       const auto valid = crypto::check_name_value(attribute.field, value_);
       if (!valid) return refuse(row, text, valid.error().message());
+      if (tells_devices_apart(manifest_.identity, attribute.field))
+        IMPRINT_TRY(check_serial_number(text, row));
     }
     for (const AltNameTemplate& name : manifest_.identity.san) {
       if (name.value.is_constant()) continue;
@@ -92,19 +115,33 @@ class RowChecker {
     return {};
   }
 
-  Result<> check_name(std::size_t row) {
-    const BoundTemplate& text = plan_.output_name;
-    IMPRINT_TRY(expand(text, row));
-    const auto valid = check_output_name(value_);
-    if (!valid) return refuse(row, text, valid.error().message());
-    if (text.distinct_by_id()) return {};
-
+  /// The row before this one for which the text is the same (case ignored) as the value at hand.
+  std::optional<std::uint32_t> twin_of(const BoundTemplate& text, std::size_t row,
+                                       RowIndex& index) {
+    if (text.distinct_by_id()) return std::nullopt;
     const auto same = [this, &text](std::uint32_t other) {
       other_.clear();
       return text.expand(table_, other, other_).has_value() &&
              equal_ignoring_ascii_case(other_, value_);
     };
-    const auto twin = names_.insert(folded_hash(value_), static_cast<std::uint32_t>(row), same);
+    return index.insert(folded_hash(value_), static_cast<std::uint32_t>(row), same);
+  }
+
+  Result<> check_serial_number(const BoundTemplate& text, std::size_t row) {
+    const auto twin = twin_of(text, row, serial_numbers_);
+    if (!twin) return {};
+    return refuse(row, text,
+                  fmt::format("the serial number of {} too (case ignored); an IDevID's is its "
+                              "own among all of a manufacturer (IEEE 802.1AR)",
+                              table_.place(*twin)));
+  }
+
+  Result<> check_name(std::size_t row) {
+    const BoundTemplate& text = plan_.output_name;
+    IMPRINT_TRY(expand(text, row));
+    const auto valid = check_output_name(value_);
+    if (!valid) return refuse(row, text, valid.error().message());
+    const auto twin = twin_of(text, row, names_);
     if (!twin) return {};
     return refuse(
         row, text,
@@ -115,6 +152,7 @@ class RowChecker {
   const DeviceTable& table_;
   const DevicePlan& plan_;
   RowIndex names_;
+  RowIndex serial_numbers_;
   std::string value_;
   std::string other_;
 };
@@ -152,8 +190,9 @@ Result<DevicePlan> bind_all(const Manifest& manifest, const DeviceTable& table) 
 }  // namespace
 
 Result<DevicePlan> plan_devices(const Manifest& manifest, const DeviceTable& table) {
-  DevicePlan plan =
-      IMPRINT_TRY(bind_all(manifest, table).context(printable(manifest.path.native())));
+  const std::string name = printable(manifest.path.native());
+  IMPRINT_TRY(check_constants(manifest, table).context(name));
+  DevicePlan plan = IMPRINT_TRY(bind_all(manifest, table).context(name));
 
   RowChecker checker(manifest, table, plan);
   std::optional<Error> first;

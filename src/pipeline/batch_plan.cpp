@@ -48,24 +48,43 @@ Result<NominalSizes> nominal_sizes(const BatchPlan::Impl& plan) {
   return sizes;
 }
 
+void summarize_identity(BatchPlan::Impl& plan, const DeviceProfile& described) {
+  const manifest::IdentitySpec& identity = plan.manifest.identity;
+  PlanSummary& summary = plan.summary;
+  const auto append = [](std::vector<std::string>& lines, std::span<const std::string> more) {
+    lines.insert(lines.end(), more.begin(), more.end());
+  };
+  append(summary.warnings, plan.authority->warnings());
+  append(summary.warnings, described.warnings);
+  append(summary.notes, described.notes);
+  summary.authority = plan.authority->certificate().subject_text();
+  summary.not_before = to_rfc3339(described.spec.not_before);
+  summary.not_after = to_rfc3339(described.spec.not_after);
+  summary.key = crypto::name(identity.key);
+  summary.profile = manifest::word(identity.profile);
+  for (const manifest::SubjectTemplate& attribute : identity.subject) {
+    summary.subject.push_back(
+        fmt::format("{}={}", crypto::word(attribute.field), attribute.value.text()));
+  }
+  for (const manifest::AltNameTemplate& name : identity.san) {
+    const std::string type = name.hardware_type.empty() ? "" : name.hardware_type + ";";
+    summary.alt_names.push_back(
+        fmt::format("{}:{}{}", crypto::word(name.kind), type, name.value.text()));
+  }
+  summary.extensions = crypto::describe_extensions(described.spec);
+}
+
 Result<> plan_identity(BatchPlan::Impl& plan, const Clock& clock) {
   plan.authority = IMPRINT_TRY(authority::Authority::open(plan.manifest.authority, clock.now()));
-  const auto validity = IMPRINT_TRY(
-      authority::leaf_validity(*plan.authority, clock.now(), plan.manifest.identity.days)
-          .context(fmt::format("{}: /identity/days", plan.manifest.path.string())));
+  const auto described = IMPRINT_TRY(
+      device_profile(plan.manifest.identity, *plan.authority, clock.now(), plan.manifest.path));
+  const crypto::ProfileSpec& spec = described.spec;
   plan.profile =
-      IMPRINT_TRY(crypto::Profile::compile(
-                      profile_spec(plan.manifest.identity, validity.not_before, validity.not_after),
-                      plan.authority->certificate(), plan.authority->signer().algorithm())
+      IMPRINT_TRY(crypto::Profile::compile(spec, plan.authority->certificate(),
+                                           plan.authority->signer().algorithm())
                       .context(fmt::format("{}: /identity", plan.manifest.path.string())));
-  for (const std::string& warning : plan.authority->warnings())
-    plan.summary.warnings.push_back(warning);
-  plan.summary.authority = plan.authority->certificate().subject_text();
-  plan.summary.not_before = to_rfc3339(validity.not_before);
-  plan.summary.not_after = to_rfc3339(validity.not_after);
-  plan.summary.key = crypto::name(plan.manifest.identity.key);
-  if (validity.cut)
-    plan.summary.notes.push_back("device certificates end with their CA, up to a day early");
+  IMPRINT_TRY(check_names(spec, *plan.authority, plan.device_plan, plan.devices));
+  summarize_identity(plan, described);
   return {};
 }
 

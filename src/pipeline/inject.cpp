@@ -4,6 +4,9 @@
 
 #include "imprint/pipeline/inject.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -51,13 +54,16 @@ struct Work {
   }
 };
 
-Result<> mint(Work& work, const OneDevice& device, const Clock& clock) {
-  const auto validity = IMPRINT_TRY(
-      authority::leaf_validity(*work.authority, clock.now(), work.manifest.identity.days));
+Result<> mint(Work& work, const OneDevice& device, const InjectRequest& request,
+              const Clock& clock) {
+  auto described = IMPRINT_TRY(
+      device_profile(work.manifest.identity, *work.authority, clock.now(), request.manifest));
   const crypto::Certificate& issuer = work.authority->certificate();
-  const auto profile = IMPRINT_TRY(crypto::Profile::compile(
-      profile_spec(work.manifest.identity, validity.not_before, validity.not_after), issuer,
-      work.authority->signer().algorithm()));
+  auto compiled =
+      crypto::Profile::compile(described.spec, issuer, work.authority->signer().algorithm());
+  const auto profile = IMPRINT_TRY(std::move(compiled));
+  std::ranges::move(described.warnings, std::back_inserter(work.report.warnings));
+  std::ranges::move(described.notes, std::back_inserter(work.report.notes));
   auto minter = IMPRINT_TRY(crypto::Minter::create(profile, issuer, work.authority->signer()));
   crypto::Identity identity;
   const std::vector<std::string_view> slots(device.slots.begin(), device.slots.end());
@@ -107,7 +113,7 @@ Result<Work> prepare(const InjectRequest& request, const Clock& clock) {
     work.authority = IMPRINT_TRY(authority::Authority::open(work.manifest.authority, clock.now()));
     for (const std::string& warning : work.authority->warnings())
       work.report.warnings.push_back(warning);
-    IMPRINT_TRY(mint(work, device, clock));
+    IMPRINT_TRY(mint(work, device, request, clock));
   }
   work.report.id = request.id;
   work.report.subject = work.certificate->subject_text();

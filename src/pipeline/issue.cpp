@@ -53,6 +53,8 @@ struct Order {
   std::string stem;  ///< of the file names
   crypto::ProfileSpec profile;
   std::vector<std::string> slots;
+  std::vector<std::string> notes;  ///< for the report
+  std::vector<std::string> warnings;
 };
 
 Result<> refuse_existing(const fs::path& path) {
@@ -117,8 +119,9 @@ Result<IssueReport> issue(Order order, std::string_view command, const Clock& cl
       .certificate = certificate_path,
       .key = subject.key ? std::optional(key_path) : std::nullopt,
       .parsed = std::move(certificate),
-      .notes = {},
+      .notes = std::move(order.notes),
       .warnings = {order.authority.warnings().begin(), order.authority.warnings().end()}};
+  report.warnings.insert(report.warnings.end(), order.warnings.begin(), order.warnings.end());
 
   // Beyond this point the certificate is known, whatever happens to us.
   IssueRecord record = IMPRINT_TRY(
@@ -197,23 +200,27 @@ Result<authority::NewCa> make_ca(authority::CaInit request, const std::optional<
 }
 
 Result<IssueReport> issue_device(const DeviceRequest& request, const Clock& clock) {
-  InjectRequest described;
-  described.id = request.id;
-  described.manifest = request.manifest;
-  manifest::Manifest manifest = IMPRINT_TRY(inject_manifest(described));
+  InjectRequest device_of;
+  device_of.id = request.id;
+  device_of.manifest = request.manifest;
+  manifest::Manifest manifest = IMPRINT_TRY(inject_manifest(device_of));
   if (request.key) manifest.identity.key = *request.key;
-  if (request.days) manifest.identity.days = *request.days;
+  if (request.days) manifest.identity.validity.not_after = *request.days;
   OneDevice device = IMPRINT_TRY(expand_one(manifest, request.id, request.variables));
   const Authority authority = IMPRINT_TRY(Authority::open(request.authority, clock.now()));
-  const auto validity =
-      IMPRINT_TRY(authority::leaf_validity(authority, clock.now(), manifest.identity.days));
+  // With --days the end is not the manifest's to mend.
+  const auto manifest_file = request.days ? std::nullopt : request.manifest;
+  auto described =
+      IMPRINT_TRY(device_profile(manifest.identity, authority, clock.now(), manifest_file));
   return issue({.authority = authority,
                 .target = request.target,
                 .purpose = Purpose::device,
                 .id = request.id,
                 .stem = request.id,
-                .profile = profile_spec(manifest.identity, validity.not_before, validity.not_after),
-                .slots = std::move(device.slots)},
+                .profile = std::move(described.spec),
+                .slots = std::move(device.slots),
+                .notes = std::move(described.notes),
+                .warnings = std::move(described.warnings)},
                "ca issue-device", clock);
 }
 
@@ -222,8 +229,11 @@ Result<IssueReport> issue_server(const ServerRequest& request, const Clock& cloc
                   .context("--cn"));
   auto names = IMPRINT_TRY(server_names(request));
   const Authority authority = IMPRINT_TRY(Authority::open(request.authority, clock.now()));
-  const auto validity =
-      IMPRINT_TRY(authority::leaf_validity(authority, clock.now(), request.days).context("--days"));
+  const authority::ValiditySpec wished{.not_before = std::chrono::seconds(0),
+                                       .not_after = request.days,
+                                       .outlives_ca = authority::OutlivesCa::error};
+  auto validity =
+      IMPRINT_TRY(authority::leaf_validity(authority, wished, clock.now()).context("--days"));
   crypto::ProfileSpec profile;
   profile.key = request.key.value_or(crypto::KeyKind::ec_p256);
   profile.subject = {{crypto::NameField::common_name, request.common_name}};
@@ -237,7 +247,9 @@ Result<IssueReport> issue_server(const ServerRequest& request, const Clock& cloc
                 .id = request.common_name,
                 .stem = file_stem(request.common_name),
                 .profile = std::move(profile),
-                .slots = {}},
+                .slots = {},
+                .notes = std::move(validity.notes),
+                .warnings = std::move(validity.warnings)},
                "ca issue-server", clock);
 }
 

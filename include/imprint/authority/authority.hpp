@@ -90,17 +90,4 @@ class Authority {
   std::vector<std::string> warnings_;
 };
 
-/// Validity of a device certificate.
-struct LeafValidity {
-  TimePoint not_before;
-  TimePoint not_after;
-  bool cut = false;  ///< shortened, by less than a day, to end with the CA
-};
-
-/// From `not_before` for so many days, or without end (kNoExpiry) when `days` is none. A
-/// certificate that would outlive its CA by a day or more is an error that names both ends and the
-/// days that fit; verifiers would not notice it before it matters.
-[[nodiscard]] Result<LeafValidity> leaf_validity(const Authority& authority, TimePoint not_before,
-                                                 std::optional<std::uint32_t> days);
-
 }  // namespace imprint::authority

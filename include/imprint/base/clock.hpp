@@ -1,7 +1,9 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace imprint {
 
@@ -29,5 +31,15 @@ class FixedClock final : public Clock {
 
 /// RFC 3339 in UTC: `2026-11-20T19:46:03Z`.
 [[nodiscard]] std::string to_rfc3339(TimePoint time);
+
+/// The inverse, and more of RFC 3339: a date and time with `Z` or an offset (`+01:00`), without
+/// fractions. None for everything else, leap seconds and dates that no calendar has among it.
+[[nodiscard]] std::optional<TimePoint> from_rfc3339(std::string_view text);
+
+/// The first second, in UTC, of a date like `2030-01-31`; none when it is no date.
+[[nodiscard]] std::optional<TimePoint> from_date(std::string_view text);
+
+/// ASN.1's GeneralizedTime as certificates hold it: `99991231235959Z`.
+[[nodiscard]] std::optional<TimePoint> from_generalized_time(std::string_view text);
 
 }  // namespace imprint

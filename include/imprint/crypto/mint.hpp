@@ -15,6 +15,7 @@
 #include "imprint/crypto/name.hpp"
 #include "imprint/crypto/secret.hpp"
 #include "imprint/crypto/signer.hpp"
+#include "imprint/crypto/usage.hpp"
 
 namespace imprint::crypto {
 
@@ -30,19 +31,6 @@ struct ProfileAltName {
   std::optional<std::string> constant;
   std::string hardware_type = {};  ///< of a hardware module: its OID; its serial is the value
 };
-
-/// Bits of keyUsage that an end entity may have. The words are RFC 5280's: digitalSignature,
-/// contentCommitment, keyEncipherment, dataEncipherment, keyAgreement.
-enum class KeyUsage {
-  digital_signature,
-  content_commitment,
-  key_encipherment,
-  data_encipherment,
-  key_agreement
-};
-
-[[nodiscard]] std::string_view word(KeyUsage usage) noexcept;
-[[nodiscard]] Result<KeyUsage> parse_key_usage(std::string_view word);
 
 /// What all certificates of a batch share, and where they differ. The attributes and names without
 /// a constant are the slots, numbered from 0: first those of the subject, in order, then those of

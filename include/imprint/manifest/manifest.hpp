@@ -10,10 +10,12 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "imprint/authority/authority.hpp"
+#include "imprint/authority/validity.hpp"
 #include "imprint/base/file.hpp"
 #include "imprint/base/result.hpp"
 #include "imprint/crypto/key.hpp"
 #include "imprint/crypto/name.hpp"
+#include "imprint/crypto/usage.hpp"
 #include "imprint/manifest/devices.hpp"
 #include "imprint/manifest/template.hpp"
 
@@ -29,17 +31,35 @@ struct SubjectTemplate {
 struct AltNameTemplate {
   crypto::AltNameKind kind{};
   Template value;  ///< without the kind's prefix
+  std::string hardware_type =
+      {};  ///< of a hardware module: its OID; the value is its serial number
+};
+
+/// A set of defaults for what a certificate is like. The manifest's words are `mender`, `idevid`.
+enum class CertificateProfile {
+  mender,  ///< a TLS client of the Mender server
+  idevid,  ///< an initial device identifier after IEEE 802.1AR
 };
 
 /// What a device's key and certificate are like, and where on the device they go.
 struct IdentitySpec {
+  CertificateProfile profile = CertificateProfile::mender;
   crypto::KeyKind key = crypto::KeyKind::ec_p256;
-  std::vector<SubjectTemplate>
-      subject;  ///< in the manifest's order; `CN={id}` when the manifest has none
+  /// In the manifest's order; when it has none, `CN={id}`, of an idevid also
+  /// `serialNumber={serial}`.
+  std::vector<SubjectTemplate> subject;
   std::vector<AltNameTemplate> san;
-  std::uint32_t days = 3650;
-  std::string key_path;          ///< on the device
-  std::string certificate_path;  ///< on the device
+  authority::ValiditySpec validity;
+  // As crypto::ProfileSpec has them.
+  std::optional<std::vector<crypto::KeyUsage>> key_usage;
+  std::vector<std::string> extended_key_usage = {"clientAuth"};
+  std::vector<std::string> policies;
+  bool basic_constraints = true;
+  bool subject_key_identifier = true;
+  bool authority_key_identifier = true;
+  std::string key_path;               ///< on the device
+  std::string certificate_path;       ///< on the device
+  std::vector<std::string> warnings;  ///< allowed, but not as it should be: one line each
 };
 
 enum class ConfTarget {
@@ -128,6 +148,7 @@ struct Overrides {
 [[nodiscard]] std::string_view word(OutputFormat format) noexcept;
 [[nodiscard]] Result<OutputFormat> parse_output_format(std::string_view word);
 [[nodiscard]] std::string_view word(ConfTarget target) noexcept;
+[[nodiscard]] std::string_view word(CertificateProfile profile) noexcept;
 
 /// The JSON Schema the program applies: manifests/manifest.schema.json.
 [[nodiscard]] std::string_view schema_text() noexcept;

@@ -34,9 +34,9 @@ struct DevicePlan {
 };
 
 /// Binds the manifest's templates to the table and proves every row: no unknown or empty variable,
-/// certificate values that crypto accepts, output names that are safe, unique (case ignored) and
-/// none of imprint's own. After this no row can fail for what it says. Reports the first bad row,
-/// with the number of the others: `... (and 12 more rows)`.
+/// certificate values that crypto accepts, serial numbers of IDevIDs that differ, output names that
+/// are safe, unique (case ignored) and none of imprint's own. After this no row can fail for what
+/// it says. Reports the first bad row, with the number of the others: `... (and 12 more rows)`.
 [[nodiscard]] Result<DevicePlan> plan_devices(const Manifest& manifest, const DeviceTable& table);
 
 /// Whether a text can be the name of a device's image in the output directory. The message says the

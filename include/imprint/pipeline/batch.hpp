@@ -33,6 +33,10 @@ struct PlanSummary {
   std::string not_before;
   std::string not_after;
   std::string key;
+  std::string profile;                  ///< "mender" or "idevid"
+  std::vector<std::string> subject;     ///< "CN={id}", as the manifest has it
+  std::vector<std::string> alt_names;   ///< "DNS:{id}.example.com"
+  std::vector<std::string> extensions;  ///< "keyUsage (critical): digitalSignature"
   std::string output_directory;
   std::string format;  ///< "image" or "overlay"
   std::uint64_t devices = 0;
