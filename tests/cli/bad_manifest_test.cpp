@@ -93,7 +93,8 @@ TEST(BadManifest, ValuesAreRefused) {
       {"long CN", with("/identity/subject/CN", std::string(65, 'x')),
        "manifest.json: /identity/subject/CN: 65 characters; a CN may have at most 64 (RFC 5280)"},
       {"SAN kind", with("/identity/san/0", "dns.example.com"),
-       "manifest.json: /identity/san/0: begins with DNS:, IP:, URI: or email:"},
+       "manifest.json: /identity/san/0: begins with DNS:, IP:, URI:, email: or "
+       "hardwareModuleName:"},
       {"SAN DNS", with("/identity/san/0", "DNS:not a name"),
        "manifest.json: /identity/san/0: 'not a name' is no DNS name: it has a character that no "
        "host name has; use letters, digits, '-' and '.', and punycode for others (RFC 1123)"},

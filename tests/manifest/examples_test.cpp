@@ -71,7 +71,15 @@ TEST(Schema, DocumentsTheDefaultsThatTheProgramHas) {
   const auto& identity = schema["properties"]["identity"]["properties"];
   const auto& output = schema["properties"]["output"]["properties"];
   EXPECT_EQ(identity["key"]["default"], crypto::name(manifest.identity.key));
-  EXPECT_EQ(identity["days"]["default"], manifest.identity.days);
+  EXPECT_EQ(identity["days"]["default"],
+            std::get<std::uint32_t>(manifest.identity.validity.not_after));
+  EXPECT_EQ(identity["profile"]["default"], word(manifest.identity.profile));
+  EXPECT_EQ(identity["outlives_ca"]["default"], word(manifest.identity.validity.outlives_ca));
+  EXPECT_EQ(identity["basic_constraints"]["default"], manifest.identity.basic_constraints);
+  EXPECT_EQ(identity["subject_key_identifier"]["default"],
+            manifest.identity.subject_key_identifier);
+  EXPECT_EQ(identity["authority_key_identifier"]["default"],
+            manifest.identity.authority_key_identifier);
   EXPECT_EQ(identity["key_path"]["default"], manifest.identity.key_path);
   EXPECT_EQ(identity["certificate_path"]["default"], manifest.identity.certificate_path);
   EXPECT_EQ(schema["properties"]["mender_conf"]["properties"]["target"]["default"],

@@ -41,7 +41,7 @@ TEST(Manifest, HasTheDocumentedDefaults) {
   EXPECT_EQ(m.identity.subject[0].field, crypto::NameField::common_name);
   EXPECT_EQ(m.identity.subject[0].value.text(), "{id}");
   EXPECT_TRUE(m.identity.san.empty());
-  EXPECT_EQ(m.identity.days, 3650U);
+  EXPECT_EQ(std::get<std::uint32_t>(m.identity.validity.not_after), 3650U);
   EXPECT_EQ(m.identity.key_path, "/data/mender/mender-cert-private.pem");
   EXPECT_EQ(m.identity.certificate_path, "/data/mender/mender-cert.pem");
   EXPECT_EQ(m.mender_conf.target, ConfTarget::rootfs);
@@ -73,7 +73,7 @@ TEST(Manifest, KeepsWhatItSays) {
   ASSERT_EQ(m.identity.san.size(), 2U);
   EXPECT_EQ(m.identity.san[0].kind, crypto::AltNameKind::uri);
   EXPECT_EQ(m.identity.san[0].value.text(), "urn:x:{id}");
-  EXPECT_EQ(m.identity.days, 10U);
+  EXPECT_EQ(std::get<std::uint32_t>(m.identity.validity.not_after), 10U);
   EXPECT_EQ(m.identity.key_path, "/data/k");
   EXPECT_EQ(m.identity.certificate_path, "/data/c");
   EXPECT_EQ(m.mender_conf.target, ConfTarget::both);
@@ -206,10 +206,12 @@ INSTANTIATE_TEST_SUITE_P(
                     "/output/compress: 'xz' is not one of 'none'"},
         BadManifest{"empty_name", with(R"({"output": {"name": ""}})"),
                     "/output/name: empty text is not possible here"},
-        BadManifest{"empty_subject",
-                    R"({"version": 1, "image": "i", "authority": {"certificate": "c", "key": "k"},
+        BadManifest{
+            "empty_subject",
+            R"({"version": 1, "image": "i", "authority": {"certificate": "c", "key": "k"},
                                          "devices": "d.csv", "identity": {"subject": {}}})",
-                    "/identity/subject: this cannot be empty"},
+            "/identity/subject: without a subject the certificate needs names in 'san' (RFC "
+            "5280 4.1.2.6); give at least a CN"},
         BadManifest{"devices_number", with(R"({"devices": 5})"),
                     "/devices: text or an array is expected here, not a number"},
         BadManifest{"target", with(R"({"mender_conf": {"target": "boot"}})"),
@@ -228,7 +230,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadManifest{"constant_dns", with(R"({"identity": {"san": ["DNS:a b"]}})"),
                     "/identity/san/0: "},
         BadManifest{"san_prefix", with(R"({"identity": {"san": ["DNS:a", "{san}"]}})"),
-                    "/identity/san/1: begins with DNS:, IP:, URI: or email:"},
+                    "/identity/san/1: begins with DNS:, IP:, URI:, email: or hardwareModuleName:"},
         BadManifest{"relative_path", with(R"({"files": [{"to": "etc/a", "text": ""}]})"),
                     "/files/0/to: an absolute path on the device is needed"},
         BadManifest{"climbing_path", with(R"({"files": [{"to": "/data/../etc/a", "text": ""}]})"),

@@ -14,13 +14,11 @@
 #include "support/temp_dir.hpp"
 
 namespace imprint::test {
-namespace {
 
 namespace fs = std::filesystem;
 
-/// Full path of a program, empty when there is none. The sbin folders hold e2fsck and are often not
-/// in PATH.
-std::string find_program(std::string_view program) {
+// The sbin folders hold e2fsck and nginx and are often not in PATH.
+std::string program_path(std::string_view program) {
   if (program.find('/') != std::string_view::npos) return std::string(program);
   const char* variable = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): nobody sets it
   std::string path = variable == nullptr ? "/usr/bin:/bin" : variable;
@@ -35,15 +33,13 @@ std::string find_program(std::string_view program) {
   return {};
 }
 
-}  // namespace
-
 bool has_command(std::string_view program) {
-  return !find_program(program).empty();
+  return !program_path(program).empty();
 }
 
 CommandResult run_command(const std::vector<std::string>& argv, std::string_view input) {
   CommandResult result;
-  const std::string program = find_program(argv.at(0));
+  const std::string program = program_path(argv.at(0));
   if (program.empty()) {
     result.status = 127;
     result.err = "no program '" + argv.at(0) + "'";

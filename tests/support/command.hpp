@@ -17,6 +17,9 @@ struct CommandResult {
 [[nodiscard]] CommandResult run_command(const std::vector<std::string>& argv,
                                         std::string_view input = {});
 
+/// Full path of a program as `run_command` finds it, empty when there is none.
+[[nodiscard]] std::string program_path(std::string_view program);
+
 /// Whether `run_command` would find this program: tests whose oracle is missing skip.
 [[nodiscard]] bool has_command(std::string_view program);
 
