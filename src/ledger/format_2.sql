@@ -8,7 +8,8 @@ ALTER TABLE runs ADD COLUMN authority_key_sha256 BLOB;  -- of the CA's SubjectPu
 CREATE TABLE revocations (
   certificate INTEGER PRIMARY KEY REFERENCES certificates (id),
   revoked_at  INTEGER NOT NULL,
-  reason      TEXT    NOT NULL   -- RFC 5280's word: keyCompromise
+  reason      TEXT    NOT NULL,  -- RFC 5280's word: keyCompromise
+  run         INTEGER NOT NULL REFERENCES runs (id)
 );
 
 -- Every CRL that was begun. Its number is used up, whether or not the file was finished.

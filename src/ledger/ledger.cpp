@@ -109,6 +109,11 @@ Result<std::int64_t> Ledger::Impl::record(std::int64_t run, std::span<const Issu
 Result<> Ledger::Impl::insert(std::int64_t run, const Issued& issued) {
   IMPRINT_TRY(check(issued));
   IMPRINT_TRY(refuse_repetition(issued));
+  return insert_repeated(run, issued);
+}
+
+Result<> Ledger::Impl::insert_repeated(std::int64_t run, const Issued& issued) {
+  IMPRINT_TRY(check(issued));
   device_id.assign(issued.device_id);
   text.assign(issued.subject);
   word.assign(issued.key_kind);

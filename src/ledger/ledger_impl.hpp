@@ -16,8 +16,14 @@ struct Ledger::Impl {
   Result<std::int64_t> record(std::int64_t run, std::span<const Issued> issued,
                               std::span<const Outcome> also);
   Result<> insert(std::int64_t run, const Issued& issued);
+  /// The same without asking whether serial or key were there before.
+  Result<> insert_repeated(std::int64_t run, const Issued& issued);
   Result<> insert(const Outcome& outcome);
   Result<> refuse_repetition(const Issued& issued);
+  Result<> insert_revocation(SQLite::Statement& statement, std::int64_t run,
+                             const Revocation& revocation);
+  Result<std::int64_t> revoke(std::int64_t run, std::span<const Revocation> revocations,
+                              std::span<const RevokedElsewhere> elsewhere);
   Result<std::optional<DeviceRow>> find(SQLite::Statement& statement, ByteView value);
 
   Result<> walk(std::string_view rest, const Visitor& visit) const;

@@ -14,7 +14,8 @@ namespace imprint::ledger {
 namespace {
 
 constexpr const char* kInsertRevocation =
-    "INSERT OR IGNORE INTO revocations (certificate, revoked_at, reason) VALUES (?1, ?2, ?3)";
+    "INSERT OR IGNORE INTO revocations (certificate, revoked_at, reason, run)"
+    " VALUES (?1, ?2, ?3, ?4)";
 // Both tables are walked in the order of their keys.
 constexpr const char* kSelectRevoked =
     "SELECT c.serial, v.revoked_at, v.reason FROM revocations AS v"
@@ -23,8 +24,12 @@ constexpr const char* kSelectRevoked =
     " ORDER BY v.certificate";
 constexpr const char* kInsertCrl =
     "INSERT INTO crls (authority_key_sha256, number, this_update, next_update, entries)"
-    " SELECT ?1, max(?2, coalesce(max(number), 0) + 1), ?2, ?3, ?4"
+    " SELECT ?1, max(?2, ?5 + 1, coalesce(max(number), 0) + 1), ?2, ?3, ?4"
     " FROM crls WHERE authority_key_sha256 = ?1 RETURNING number";
+
+constexpr const char* kSelectLatestCrl =
+    "SELECT number, this_update, next_update, entries FROM crls"
+    " WHERE authority_key_sha256 = ?1 ORDER BY number DESC LIMIT 1";
 
 }  // namespace
 
@@ -81,25 +86,52 @@ Result<RevokedList> Ledger::revoked(ByteView authority_key_sha256) const {
   });
 }
 
-Result<std::int64_t> Ledger::revoke(std::span<const Revocation> revocations) {
+Result<> Ledger::Impl::insert_revocation(SQLite::Statement& statement, std::int64_t run,
+                                         const Revocation& revocation) {
+  word.assign(revocation.reason);
+  Use use(statement);
+  use.bind(1, revocation.certificate_row);
+  use.bind(2, revocation.at);
+  use.bind(3, word);
+  use.bind(4, run);
+  use.run();
+  return {};
+}
+
+Result<std::int64_t> Ledger::Impl::revoke(std::int64_t run, std::span<const Revocation> revocations,
+                                          std::span<const RevokedElsewhere> elsewhere) {
+  SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+  SQLite::Statement statement(database, kInsertRevocation);
+  std::int64_t added = 0;
+  for (const Revocation& revocation : revocations) {
+    IMPRINT_TRY(insert_revocation(statement, run, revocation));
+    added += database.getChanges();
+  }
+  if (!elsewhere.empty()) fingerprints.catch_up();
+  for (const RevokedElsewhere& other : elsewhere) {
+    IMPRINT_TRY(insert_repeated(run, other.certificate));
+    const std::int64_t row = last_row;
+    IMPRINT_TRY(insert({.certificate_row = row,
+                        .state = State::lost,
+                        .file = {},
+                        .digest = {},
+                        .reason = "issued without this ledger",
+                        .at = other.at}));
+    IMPRINT_TRY(insert_revocation(
+        statement, run, {.certificate_row = row, .reason = other.reason, .at = other.at}));
+    added += database.getChanges();
+  }
+  transaction.commit();
+  return added;
+}
+
+Result<std::int64_t> Ledger::revoke(std::int64_t run, std::span<const Revocation> revocations,
+                                    std::span<const RevokedElsewhere> elsewhere) {
   const std::lock_guard lock(impl_->mutex);
-  return guarded("recording revocations in", impl_->path, [&]() -> Result<std::int64_t> {
-    SQLite::Transaction transaction(impl_->database, SQLite::TransactionBehavior::IMMEDIATE);
-    SQLite::Statement statement(impl_->database, kInsertRevocation);
-    std::int64_t added = 0;
-    std::string reason;
-    for (const Revocation& revocation : revocations) {
-      reason.assign(revocation.reason);
-      Use use(statement);
-      use.bind(1, revocation.certificate_row);
-      use.bind(2, revocation.at);
-      use.bind(3, reason);
-      use.run();
-      added += impl_->database.getChanges();
-    }
-    transaction.commit();
-    return added;
-  });
+  auto revoked = guarded("recording revocations in", impl_->path,
+                         [&] { return impl_->revoke(run, revocations, elsewhere); });
+  if (!revoked) impl_->fingerprints.forget();
+  return revoked;
 }
 
 Result<std::uint64_t> Ledger::begin_crl(const CrlRecord& crl) {
@@ -114,6 +146,7 @@ Result<std::uint64_t> Ledger::begin_crl(const CrlRecord& crl) {
       use.bind(2, crl.this_update);
       use.bind(3, crl.next_update);
       use.bind(4, static_cast<std::int64_t>(crl.entries));
+      use.bind(5, static_cast<std::int64_t>(crl.above));
       if (statement.executeStep()) number = statement.getColumn(0).getInt64();
     }
     transaction.commit();
@@ -121,22 +154,43 @@ Result<std::uint64_t> Ledger::begin_crl(const CrlRecord& crl) {
   });
 }
 
-Result<std::optional<std::pair<TimePoint, TimePoint>>> Ledger::latest_crl(
-    ByteView authority_key_sha256) const {
-  using Updates = std::optional<std::pair<TimePoint, TimePoint>>;
+Result<std::optional<LatestCrl>> Ledger::latest_crl(ByteView authority_key_sha256) const {
+  using Latest = std::optional<LatestCrl>;
   const std::lock_guard lock(impl_->mutex);
-  return guarded("reading", impl_->path, [&]() -> Result<Updates> {
-    if (!impl_->database.tableExists("crls")) return Updates();
-    SQLite::Statement statement(impl_->database,
-                                "SELECT this_update, next_update FROM crls"
-                                " WHERE authority_key_sha256 = ?1 ORDER BY number DESC LIMIT 1");
+  return guarded("reading", impl_->path, [&]() -> Result<Latest> {
+    if (!impl_->database.tableExists("crls")) return Latest();
+    SQLite::Statement statement(impl_->database, kSelectLatestCrl);
     Use use(statement);
     use.bind(1, authority_key_sha256);
-    if (!statement.executeStep()) return Updates();
-    const auto time = [&](int column) {
-      return TimePoint(std::chrono::seconds(statement.getColumn(column).getInt64()));
-    };
-    return Updates(std::pair(time(0), time(1)));
+    if (!statement.executeStep()) return Latest();
+    const auto number = [&](int column) { return statement.getColumn(column).getInt64(); };
+    return Latest({.number = static_cast<std::uint64_t>(number(0)),
+                   .this_update = TimePoint(std::chrono::seconds(number(1))),
+                   .next_update = TimePoint(std::chrono::seconds(number(2))),
+                   .entries = static_cast<std::uint64_t>(number(3))});
+  });
+}
+
+Result<std::optional<DeviceRow>> Ledger::find_serial(ByteView serial,
+                                                     ByteView authority_key_sha256) const {
+  const std::lock_guard lock(impl_->mutex);
+  return guarded("reading", impl_->path, [&]() -> Result<std::optional<DeviceRow>> {
+    // Another CA's, or of before it was known whose: as revoked() has it.
+    const bool knows_authorities = impl_->database.tableExists("revocations");
+    SQLite::Statement statement(
+        impl_->database,
+        select_rows(impl_->database,
+                    fmt::format("WHERE c.serial = ?1 AND (c.id IN (SELECT certificate FROM"
+                                " fingerprints WHERE prefix = ?2)"
+                                " OR c.id > (SELECT up_to FROM merged)) {} LIMIT 1",
+                                knows_authorities ? "AND (r.authority_key_sha256 IS NULL"
+                                                    " OR r.authority_key_sha256 = ?3)"
+                                                  : "")));
+    Use use(statement);
+    use.bind(1, serial);
+    use.bind(2, Fingerprints::prefix_of(serial));
+    if (knows_authorities) use.bind(3, authority_key_sha256);
+    return first_row(statement);
   });
 }
 

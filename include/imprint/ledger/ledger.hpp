@@ -96,6 +96,13 @@ struct Revocation {
   TimePoint at;
 };
 
+/// A certificate that was issued without this ledger, to be recorded and revoked.
+struct RevokedElsewhere {
+  Issued certificate;
+  std::string_view reason;  ///< RFC 5280's word
+  TimePoint at;
+};
+
 /// A revoked certificate as a CRL lists it.
 struct RevokedEntry {
   ByteView serial;
@@ -127,6 +134,15 @@ class RevokedList {
 /// A CRL about to be made.
 struct CrlRecord {
   ByteView authority_key_sha256;
+  TimePoint this_update;
+  TimePoint next_update;
+  std::uint64_t entries = 0;
+  std::uint64_t above = 0;  ///< its number has to be higher: that of a CRL it replaces
+};
+
+/// A CRL that was begun.
+struct LatestCrl {
+  std::uint64_t number = 0;
   TimePoint this_update;
   TimePoint next_update;
   std::uint64_t entries = 0;
@@ -168,6 +184,10 @@ class Ledger {
   /// The latest certificate of a device.
   [[nodiscard]] Result<std::optional<DeviceRow>> find_device(std::string_view device_id) const;
   [[nodiscard]] Result<std::optional<DeviceRow>> find_serial(ByteView serial) const;
+  /// The same among the certificates that revoked() would list: another CA may have issued its own
+  /// under this serial.
+  [[nodiscard]] Result<std::optional<DeviceRow>> find_serial(ByteView serial,
+                                                             ByteView authority_key_sha256) const;
   /// By the SHA-256 of its DER. Looks at every certificate.
   [[nodiscard]] Result<std::optional<DeviceRow>> find_certificate(ByteView sha256) const;
   /// By the SHA-256 of the SubjectPublicKeyInfo.
@@ -189,18 +209,19 @@ class Ledger {
   Result<> for_each_of(std::string_view device_id, const Visitor& visit) const;
 
   /// Records revocations in one transaction; how many are new. One that was there before stays as
-  /// it was.
-  Result<std::int64_t> revoke(std::span<const Revocation> revocations);
+  /// it was. Certificates from elsewhere become `lost`, and may repeat a public key: whoever issued
+  /// them may have renewed them.
+  Result<std::int64_t> revoke(std::int64_t run, std::span<const Revocation> revocations,
+                              std::span<const RevokedElsewhere> elsewhere = {});
   /// Those issued with this CA key, and those of which it is not known: a serial too many in a CRL
   /// does no harm, one that is missing does. An empty key: all.
   [[nodiscard]] Result<RevokedList> revoked(ByteView authority_key_sha256) const;
   /// Takes the next number for a CRL of this CA key: the time in seconds since 1970, or one more
-  /// than the last where that is later. So numbers rise (RFC 5280 5.2.3) also after a ledger was
-  /// restored from an old copy.
+  /// than the last, or than `above`, where that is higher. So numbers rise (RFC 5280 5.2.3) also
+  /// after a ledger was restored from an old copy.
   Result<std::uint64_t> begin_crl(const CrlRecord& crl);
-  /// This update and the next of the latest CRL of this CA key.
-  [[nodiscard]] Result<std::optional<std::pair<TimePoint, TimePoint>>> latest_crl(
-      ByteView authority_key_sha256) const;
+  /// The CRL of this CA key with the highest number.
+  [[nodiscard]] Result<std::optional<LatestCrl>> latest_crl(ByteView authority_key_sha256) const;
 
   /// Gives every certificate without an outcome `superseded` and this reason; how many there were.
   /// For the start of a run, when no other run is at work and those that have their place after all

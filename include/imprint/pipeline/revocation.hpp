@@ -22,7 +22,9 @@ struct RevokeRequest {
   bool all_of_each = false;               ///< ... and all earlier ones
   std::vector<std::string> serials;       ///< hexadecimal, in any case, colons allowed
   std::vector<std::string> fingerprints;  ///< SHA-256 of the certificate, likewise
-  /// Certificates that this CA has issued elsewhere: they go into the ledger first.
+  /// Certificates that this CA has issued elsewhere (its signature is verified). What the ledger
+  /// does not know is recorded there, as device `elsewhere/COMMON NAME`, which no device of a batch
+  /// can be called.
   std::vector<fs::path> certificates;
   /// Everything that is superseded or lost.
   bool superseded = false;
@@ -45,8 +47,9 @@ struct RevokeReport {
   std::vector<std::string> notes;
 };
 
-/// All or nothing. A name that the ledger does not know is Code::not_found and says what to do; so
-/// is a certificate of another CA. What was revoked before is no error.
+/// All or nothing; the ledger is made when only files are named and there is none. A name that the
+/// ledger does not know is Code::not_found and says what to do; so is a certificate of another CA.
+/// What was revoked before is no error.
 [[nodiscard]] Result<RevokeReport> revoke(const RevokeRequest& request, const Clock& clock);
 
 enum class CrlFormat {
@@ -77,8 +80,10 @@ struct CrlReport {
 [[nodiscard]] Result<CrlReport> write_revocations(const CrlRequest& request, const Clock& clock,
                                                   const crypto::ByteSink& output);
 
-/// The same into a file that appears whole, or stays what it was. A CRL of ordinary size is read
-/// back with OpenSSL before that.
+/// The same into a file that appears whole, or stays what it was, beside a lock file that lets one
+/// run at a time (Code::busy for the other). The CRL is read back and its signature verified before
+/// it gets its name. Replaces a CRL of this CA, by a number above that one's, or a blacklist; any
+/// other file is Code::exists.
 [[nodiscard]] Result<CrlReport> write_revocations(const CrlRequest& request, const Clock& clock,
                                                   const fs::path& output);
 
