@@ -62,12 +62,12 @@ Exit run_crl(const CrlOptions& options, Console& console) {
     console.out() << record.dump(2) << '\n';
     return Exit::done;
   }
-  console.note(fmt::format("{}: {} revoked certificate{}{}", options.output, report->entries,
-                           report->entries == 1 ? "" : "s",
-                           report->number == 0
-                               ? std::string()
-                               : fmt::format(", CRL number {}, next update {}", report->number,
-                                             to_rfc3339(report->next_update))));
+  const std::string where = options.output == "-" ? "standard output" : options.output;
+  console.note(fmt::format(
+      "{}: {} revoked certificate{}{}", where, report->entries, report->entries == 1 ? "" : "s",
+      report->number == 0 ? std::string()
+                          : fmt::format(", CRL number {}, next update {}", report->number,
+                                        to_rfc3339(report->next_update))));
   return Exit::done;
 }
 

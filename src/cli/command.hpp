@@ -20,5 +20,6 @@ Action add_inject(CLI::App& program);
 Action add_materialize(CLI::App& program);
 Action add_verify(CLI::App& program);
 Action add_ca(CLI::App& program);
+Action add_ledger(CLI::App& program);
 
 }  // namespace imprint::cli

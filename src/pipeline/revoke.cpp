@@ -179,8 +179,10 @@ class Selection {
     const std::string shown = fmt::format("--id {}", quoted(id));
     const auto latest = IMPRINT_TRY(ledger_.find_device(id));
     if (!latest) {
-      return fail(Code::not_found, fmt::format("{}: the ledger {} knows no such device", shown,
-                                               quoted(request_.ledger.string())));
+      return fail(Code::not_found,
+                  fmt::format("{}: the ledger {} knows no such device; 'imprint ledger list' shows "
+                              "what it knows, and --ledger names another",
+                              shown, quoted(request_.ledger.string())));
     }
     IMPRINT_TRY(add_found(latest, shown));
     std::size_t earlier = 0;

@@ -137,7 +137,7 @@ TEST(LedgerOpen, RefusesANewerFormat) {
   EXPECT_THAT(Ledger::open(path),
               FailsWith(Code::unsupported,
                         "ledger.db' has format 3; this version knows formats up "
-                        "to 1: use the version that wrote it, or a newer one"));
+                        "to 2: use the version that wrote it, or a newer one"));
   EXPECT_THAT(Ledger::open_read_only(path), FailsWith(Code::unsupported, "has format 3"));
   EXPECT_EQ(slurp(path), before);
 }
