@@ -18,7 +18,8 @@ Result<std::filesystem::path> pin_file_of(std::string_view source) {
     source.remove_prefix(prefix.size() - 1);
     break;
   }
-  if (source.starts_with('/')) return std::filesystem::path(source);
+  // What still begins with two slashes names another host.
+  if (source.starts_with('/') && !source.starts_with("//")) return std::filesystem::path(source);
   return fail(Code::invalid_input,
               "its pin-source is no absolute path of a file; give one, or say where the PIN is "
               "beside the URI ('pin' in a manifest)");

@@ -66,6 +66,12 @@ Result<authority::KeyLocation> read_command(const Json& object, const fs::path& 
   return key;
 }
 
+Result<authority::KeyLocation> read_location(const Json& object, const fs::path& base,
+                                             const std::string& pointer) {
+  if (!object.contains("key")) return read_command(object, base, pointer);
+  return read_key(object["key"].get<std::string>(), base, pointer);
+}
+
 /// Keys that say how to do what is not done.
 Result<> check_belongs(const Json& object, const authority::KeyLocation& key,
                        const std::string& pointer) {
@@ -96,15 +102,13 @@ Result<AuthoritySource> read_authority(const Json& value, const fs::path& base,
     return find_authority(base / value.get_ref<const std::string&>()).context(pointer);
   }
   if (value.contains("key") == value.contains("command")) {
-    return fail(Code::invalid_input,
-                fmt::format("{}: exactly one of 'key' and 'command' is needed", pointer));
+    return fail(Code::invalid_input, fmt::format("{}exactly one of 'key' and 'command' is needed",
+                                                 pointer.empty() ? "" : pointer + ": "));
   }
   AuthoritySource source{.certificate = base / value["certificate"].get<std::string>(),
                          .key = {},
                          .passphrase = std::nullopt};
-  source.key = value.contains("key")
-                   ? IMPRINT_TRY(read_key(value["key"].get<std::string>(), base, pointer))
-                   : IMPRINT_TRY(read_command(value, base, pointer));
+  source.key = IMPRINT_TRY(read_location(value, base, pointer));
   IMPRINT_TRY(check_belongs(value, source.key, pointer));
   const char* const secret = value.contains("pin") ? "pin" : "passphrase";
   source.passphrase = IMPRINT_TRY(read_source(value, secret, base, pointer));

@@ -182,7 +182,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadManifest{"escaped_pointer", with(R"({"a/b~c": 1})"), "/a~1b~0c: unknown key"},
         BadManifest{"missing_key", with(R"({"image": null})"), "key 'image' is missing"},
         BadManifest{"missing_inner_key", with(R"({"authority": {"key": null}})"),
-                    "/authority: key 'key' is missing"},
+                    "/authority: exactly one of 'key' and 'command' is needed"},
         BadManifest{"wrong_type", with(R"({"image": 5})"),
                     "/image: text is expected here, not a number"},
         BadManifest{"object_expected", with(R"({"identity": []})"),
