@@ -1,7 +1,10 @@
 #include "imprint/pipeline/batch.hpp"
 
+#include <condition_variable>
 #include <fstream>
 #include <memory>
+#include <mutex>
+#include <thread>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -24,34 +27,57 @@ struct BatchOptions {
   bool quiet = false;
 };
 
-/// Passes what happens on to everybody who listens.
+/// Passes what happens on to everybody who listens, and the time to the progress line. One lock for
+/// both: the line and the messages go to the same terminal.
 class Listeners final : public pipeline::BatchObserver {
  public:
   void add(std::unique_ptr<BatchObserver> listener) { listeners_.push_back(std::move(listener)); }
 
+  void add_progress(std::unique_ptr<Progress> progress) {
+    progress_ = progress.get();
+    add(std::move(progress));
+    ticker_ = std::jthread([this](const std::stop_token& stop) { tick(stop); });
+  }
+
   void batch_started(const pipeline::PlanSummary& plan, std::uint64_t to_do,
                      std::uint64_t done_before) override {
+    const std::lock_guard lock(mutex_);
     for (const auto& listener : listeners_)
       listener->batch_started(plan, to_do, done_before);
   }
 
   void device_done(const DeviceDone& device) override {
+    const std::lock_guard lock(mutex_);
     for (const auto& listener : listeners_)
       listener->device_done(device);
   }
 
   void device_failed(std::string_view id, std::string_view reason) override {
+    const std::lock_guard lock(mutex_);
     for (const auto& listener : listeners_)
       listener->device_failed(id, reason);
   }
 
   void batch_finished(const pipeline::BatchReport& report) override {
+    const std::lock_guard lock(mutex_);
     for (const auto& listener : listeners_)
       listener->batch_finished(report);
   }
 
  private:
+  void tick(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    while (!stop.stop_requested()) {
+      woken_.wait_for(lock, stop, std::chrono::milliseconds(500), [] { return false; });
+      if (!stop.stop_requested()) progress_->tick();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable_any woken_;
   std::vector<std::unique_ptr<BatchObserver>> listeners_;
+  Progress* progress_ = nullptr;
+  std::jthread ticker_;  // last: it uses all of the above until it has ended
 };
 
 /// For people: the plan's notes once the batch is on its way (an error before that stands alone),
@@ -97,6 +123,8 @@ void print_plan(Console& console, const pipeline::PlanSummary& plan) {
       << fmt::format("room         {:.1f} MiB needed, {:.1f} MiB free\n",
                      static_cast<double>(plan.bytes_needed) / kMebibyte,
                      static_cast<double>(plan.bytes_free) / kMebibyte);
+  if (plan.key_seconds)
+    out << fmt::format("keys         about {} to make\n", duration_text(*plan.key_seconds));
   for (const std::string& file : plan.placed_files)
     out << "file         " << file << '\n';
   for (const std::string& note : plan.notes)
@@ -126,6 +154,7 @@ Exit run_batch_command(BatchOptions& options, Console& console) {
     options.request.overrides.format = *format;
   }
 
+  options.request.time_keys = options.dry_run;
   const auto plan = pipeline::BatchPlan::make(options.request, clock);
   if (!plan) return console.fail(plan.error());
   for (const std::string& warning : plan->summary().warnings)
@@ -152,7 +181,7 @@ Exit run_batch_command(BatchOptions& options, Console& console) {
   }
   if (!options.quiet) {
     listeners.add(std::make_unique<Narrator>(console));
-    if (console.live()) listeners.add(std::make_unique<Progress>(console.err()));
+    if (console.live()) listeners.add_progress(std::make_unique<Progress>(console.err()));
   }
 
   const auto report = pipeline::run_batch(*plan, listeners, interrupt.requested(), clock);

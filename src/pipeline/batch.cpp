@@ -15,6 +15,7 @@
 #include "imprint/pipeline/batch.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <mutex>
 #include <sys/resource.h>
@@ -25,9 +26,11 @@
 #include "device_list.hpp"
 #include "failed_list.hpp"
 #include "flow.hpp"
+#include "group_pace.hpp"
 #include "image_sink.hpp"
 #include "imprint/base/version.hpp"
 #include "imprint/ledger/ledger.hpp"
+#include "key_time.hpp"
 #include "ledger_records.hpp"
 #include "output_directory.hpp"
 #include "overlay_sink.hpp"
@@ -39,15 +42,24 @@ namespace imprint::pipeline {
 
 namespace {
 
-/// Devices that share one ledger transaction. An overlay costs microseconds and a commit
+/// Most devices that share one ledger transaction. An overlay costs microseconds and a commit
 /// milliseconds, so many share one, as far as memory (about 8 KiB a device in hand) stays small
 /// with many jobs. An image costs far more than a commit, and few at a time let an interruption end
 /// soon.
-std::size_t group_size(const BatchPlan::Impl& plan) {
+std::size_t largest_group(const BatchPlan::Impl& plan) {
   if (plan.manifest.output.format == manifest::OutputFormat::overlay) {
     return std::clamp<std::size_t>(std::size_t{8192} / plan.jobs, 256, 2048);
   }
   return plan.summary.reflink ? 16 : 4;
+}
+
+/// Two groups more than workers: while one is committed and one waits for its turn, nobody is idle.
+/// One RSA key may take twenty times as long as the next, and the groups behind it wait for their
+/// turn: there have to be more of them, or the other workers are out of slots. Those groups are
+/// small.
+std::size_t groups_in_flight(const BatchPlan::Impl& plan) {
+  return takes_long(plan.manifest.identity.key) ? std::size_t{8} * plan.jobs + 2
+                                                : std::size_t{plan.jobs} + 2;
 }
 
 Result<std::unique_ptr<Sink>> open_sink(const BatchPlan::Impl& plan,
@@ -107,7 +119,8 @@ class BatchRun {
         clock_(clock),
         output_(std::move(output)),
         ledger_(std::move(ledger)),
-        sink_(std::move(sink)) {}
+        sink_(std::move(sink)),
+        pace_(largest_group(plan)) {}
 
   Result<BatchReport> run();
 
@@ -133,6 +146,7 @@ class BatchRun {
   OutputDirectory output_;
   ledger::Ledger ledger_;
   std::unique_ptr<Sink> sink_;
+  GroupPace pace_;  // mint -> produce
 
   Resumption earlier_;
   std::vector<Worker> workers_;
@@ -140,9 +154,9 @@ class BatchRun {
   std::optional<DeviceListWriter> device_list_;
   FailedList failed_list_;
   std::int64_t run_id_ = 0;
-  std::size_t next_row_ = 0;  // produce
-  std::uint64_t taken_ = 0;   // produce
-  BatchReport report_;        // finish
+  std::size_t next_row_ = 0;              // produce
+  std::atomic<std::uint64_t> taken_ = 0;  // produce; mint gives back
+  BatchReport report_;                    // finish
   StageClocks clocks_;
 
   mutable std::mutex mutex_;
@@ -202,11 +216,7 @@ Result<> BatchRun::prepare() {
   earlier_ = IMPRINT_TRY(resume(plan_, ledger_, *sink_, clock_));
   for (unsigned i = 0; i < flow_threads(plan_.jobs); ++i)
     workers_.push_back(IMPRINT_TRY(Worker::create(plan_)));
-  // Two groups more than workers: while one is committed and one waits for its turn, nobody is
-  // idle.
-  groups_.resize(plan_.jobs + 2);
-  for (Group& group : groups_)
-    group.devices.resize(group_size(plan_));
+  groups_.resize(groups_in_flight(plan_));
   // With nothing done before, the list of devices can be written as they come; otherwise it is made
   // from the ledger at the end.
   if (earlier_.done_count == 0)
@@ -217,7 +227,9 @@ Result<> BatchRun::prepare() {
 bool BatchRun::produce(Group& group) {
   group.count = 0;
   if (stop_ || aborted()) return false;
-  while (group.count < group.devices.size() && next_row_ < plan_.devices.size()) {
+  const std::size_t wanted = pace_.next();
+  if (group.devices.size() < wanted) group.devices.resize(wanted);
+  while (group.count < wanted && next_row_ < plan_.devices.size()) {
     if (plan_.limit && taken_ == *plan_.limit) break;
     if (earlier_.done[next_row_]) {
       ++next_row_;
@@ -234,10 +246,21 @@ bool BatchRun::produce(Group& group) {
 
 void BatchRun::mint(Group& group) {
   const StageClocks::Running clock(clocks_.mint);
+  const auto started = std::chrono::steady_clock::now();
   Worker& worker = workers_[current_worker()];
+  std::size_t made = 0;
+  std::size_t begun = 0;
   for (Device& device : group.in_hand()) {
-    if (Result<> made = worker.make(device); !made) device.error = std::move(made).error();
+    if (stop_) break;
+    ++begun;
+    Result<> done = worker.make(device);
+    if (!done) device.error = std::move(done).error();
+    if (!device.error) ++made;
   }
+  pace_.measured(made, std::chrono::steady_clock::now() - started);
+  // Asked to stop: what is not begun yet is left for the next run.
+  taken_ -= group.count - begun;
+  group.count = begun;
 }
 
 void BatchRun::record(Group& group) {

@@ -14,6 +14,7 @@
 #include "imprint/base/text.hpp"
 #include "imprint/image/clone.hpp"
 #include "imprint/ledger/ledger.hpp"
+#include "key_time.hpp"
 #include "output_directory.hpp"
 #include "overlay_image.hpp"
 #include "profile_spec.hpp"
@@ -149,7 +150,8 @@ Result<> plan_room(BatchPlan::Impl& plan) {
   IMPRINT_TRY(check_writable(output.directory));
 
   const std::uint64_t placed = IMPRINT_TRY(count_placed(plan, output.directory / "ledger.db"));
-  std::uint64_t to_make = plan.devices.size() - placed;
+  std::uint64_t& to_make = plan.to_make;
+  to_make = plan.devices.size() - placed;
   if (plan.limit) to_make = std::min(to_make, *plan.limit);
 
   std::uint64_t per_device = kLedgerBytesPerDevice;
@@ -222,6 +224,10 @@ Result<std::unique_ptr<BatchPlan::Impl>> make_plan(const BatchRequest& request,
   plan->layout = IMPRINT_TRY(image::find_layout(*plan->base));
   IMPRINT_TRY(plan_golden(*plan));
   IMPRINT_TRY(plan_room(*plan));
+  if (request.time_keys && takes_long(plan->manifest.identity.key)) {
+    const double each = IMPRINT_TRY(seconds_per_key(plan->manifest.identity.key, plan->jobs));
+    summary.key_seconds = each * static_cast<double>(plan->to_make);
+  }
   return plan;
 }
 

@@ -38,6 +38,7 @@ struct BatchPlan::Impl {
 
   unsigned jobs = 1;
   std::optional<std::uint64_t> limit;
+  std::uint64_t to_make = 0;  ///< devices that are not done, as far as `limit` lets
   PlanSummary summary;
 
   [[nodiscard]] golden::StoreHeader store_header() const;

@@ -13,7 +13,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json plan_record(const PlanSummary& plan) {
-  return {
+  Json record = {
       {"manifest", plan.manifest},
       {"image", plan.image},
       {"image_digest", plan.image_digest},
@@ -36,6 +36,8 @@ Json plan_record(const PlanSummary& plan) {
       {"notes", plan.notes},
       {"warnings", plan.warnings},
   };
+  if (plan.key_seconds) record["key_seconds"] = *plan.key_seconds;
+  return record;
 }
 
 std::string_view outcome(const BatchReport& report) {

@@ -21,6 +21,8 @@ struct BatchRequest {
   manifest::Overrides overrides;
   unsigned jobs = 0;                   ///< threads; 0: as many as this process may use
   std::optional<std::uint64_t> limit;  ///< at most so many devices in this run
+  /// Makes a few keys, where they take long (RSA), to say how long all will take.
+  bool time_keys = false;
 };
 
 /// What a plan says, for people and machines.
@@ -43,6 +45,9 @@ struct PlanSummary {
   std::uint64_t bytes_needed = 0;  ///< room for the output, estimated for all devices
   std::uint64_t bytes_free = 0;
   bool reflink = false;
+  /// How long the keys of the devices that are still to be made will take, as measured with a few;
+  /// none unless it was asked for, and for kinds of key that take no time.
+  std::optional<double> key_seconds;
   std::vector<std::string> placed_files;  ///< "/data/mender/mender-cert.pem (partition 4)"
   std::vector<std::string> notes;
   std::vector<std::string> warnings;
@@ -116,8 +121,8 @@ class BatchObserver {
   virtual void batch_finished(const BatchReport& /*report*/) {}
 };
 
-/// Makes every device of the plan that is not done yet. `stop` is looked at between groups of
-/// devices: those in hand are finished. An error means that the batch itself could not go on
+/// Makes every device of the plan that is not done yet. `stop` is looked at before each key is
+/// made: devices in hand are finished. An error means that the batch itself could not go on
 /// (ledger, no space, output busy); what was done stays done and recorded.
 Result<BatchReport> run_batch(const BatchPlan& plan, BatchObserver& observer,
                               const std::atomic<bool>& stop, const Clock& clock);
