@@ -61,5 +61,7 @@ execute_process(COMMAND git -C "${PROJECT_SOURCE_DIR}" rev-parse --short HEAD
 if(NOT IMPRINT_REVISION)
   set(IMPRINT_REVISION unknown)
 endif()
+# Of SOURCE_DATE_EPOCH where that is set.
+string(TIMESTAMP IMPRINT_BUILD_YEAR "%Y" UTC)
 configure_file("${PROJECT_SOURCE_DIR}/src/base/version.hpp.in"
                "${PROJECT_BINARY_DIR}/generated/imprint/base/version.hpp" @ONLY)

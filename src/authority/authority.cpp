@@ -30,7 +30,7 @@ Unexpected refuse(std::string_view why) {
 
 Result<PrivateKey> parse_key(const SecretFile& file,
                              const std::optional<PassphraseSource>& source) {
-  return PrivateKey::from_pem(file.content.view(), [&]() -> Result<crypto::SecretBytes> {
+  return PrivateKey::parse(file.content.view(), [&]() -> Result<crypto::SecretBytes> {
     if (source) return read_passphrase(*source);
     return refuse(
         "it is encrypted and no passphrase was given; name its source: env:NAME, file:PATH, fd:N, "
@@ -74,10 +74,13 @@ Result<> check_probe_signature(crypto::Signer& signer, const AuthoritySource& so
   const std::string key_name = std::visit(KeyName{}, source.key);
   const Bytes signature = IMPRINT_TRY(
       crypto::sign_message(signer, bytes_of(kProbe)).context(key_name + ": a test signature"));
-  if (crypto::verify_signature(ca, signer.algorithm(), bytes_of(kProbe), signature)) return {};
+  const auto has_signed = [&](const Certificate& certificate) {
+    return crypto::verify_signature(certificate, signer.algorithm(), bytes_of(kProbe), signature);
+  };
+  if (has_signed(ca)) return {};
   return fail(Error(Code::invalid_input, "belongs to another certificate than " +
-                                             quoted(source.certificate.string()) +
-                                             "; name the key with which that one was made")
+                                             quoted(source.certificate.string()) + "; " +
+                                             advice_for_stranger(source, has_signed))
                   .context(key_name));
 }
 
@@ -99,12 +102,15 @@ Result<std::unique_ptr<crypto::Signer>> open_signer(const AuthoritySource& sourc
 
 Result<Authority> Authority::open(const AuthoritySource& source, TimePoint now) {
   const std::string certificate_name = quoted(source.certificate.string());
+  IMPRINT_TRY(check_clock(now));
   CaFiles files = IMPRINT_TRY(read_ca_files(source));
   const Certificate& ca = files.certificate;
   IMPRINT_TRY(check_may_issue(ca).context("CA certificate " + certificate_name));
   IMPRINT_TRY(check_valid_at(ca, now).context("CA certificate " + certificate_name));
   auto signer = IMPRINT_TRY(open_signer(source, ca, files.warnings));
   IMPRINT_TRY(check_probe_signature(*signer, source, ca));
+  // The key may be sound and its certificate describe it in a way that verifiers refuse.
+  IMPRINT_TRY(crypto::signature_algorithm_of(ca).context("CA certificate " + certificate_name));
   Authority authority(std::move(files.certificate), std::move(files.chain), std::move(signer));
   const auto strict =
       verify_probe(authority.certificate_, *authority.signer_, now, Strictness::strict);
@@ -116,6 +122,16 @@ Result<Authority> Authority::open(const AuthoritySource& source, TimePoint now) 
     files.warnings.push_back(
         fmt::format("CA certificate {}: strict verifiers will refuse its devices ({})",
                     certificate_name, strict.error().what));
+  }
+  if (!authority.chain_.empty()) {
+    // Who trusts the CA itself does not mind what is above it; who goes up to the root does.
+    const auto to_top = verify_probe(authority.certificate_, *authority.signer_, now,
+                                     authority.strictness_, authority.chain_);
+    if (!to_top) {
+      files.warnings.push_back(fmt::format(
+          "CA certificate {}: verifiers that go up to {} will refuse its devices ({})",
+          certificate_name, quoted(authority.chain_.back().subject_text()), to_top.error().what));
+    }
   }
   authority.warnings_ = std::move(files.warnings);
   return authority;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "imprint/base/version.hpp"
+
 namespace imprint::authority {
 
 using crypto::Certificate;
@@ -36,7 +38,28 @@ Result<> check_may_issue(const Certificate& ca) {
         "may not sign certificates: its keyUsage lacks keyCertSign; name the CA that issues "
         "devices");
   }
+  if (const auto extension = ca.unhandled_critical_extension()) {
+    return refuse(
+        fmt::format("has a critical extension that verifiers do not know ({}), so they refuse all "
+                    "that it signs; make the CA without it",
+                    *extension));
+  }
+  if (ca.has_weak_signature() && !ca.is_self_signed()) {
+    return refuse(
+        fmt::format("is signed with {}, which is broken, and verifiers refuse it; have the CA "
+                    "above it issue it anew with SHA-256",
+                    ca.signature_algorithm()));
+  }
   return {};
+}
+
+Result<> check_clock(TimePoint now) {
+  const std::chrono::year_month_day today(std::chrono::floor<std::chrono::days>(now));
+  if (static_cast<int>(today.year()) >= kBuildYear) return {};
+  return refuse(
+      fmt::format("the clock of this machine says {}, before this program was built ({}); set it: "
+                  "the certificates would start then",
+                  to_rfc3339(now), kBuildYear));
 }
 
 Result<> check_valid_at(const Certificate& ca, TimePoint now) {

@@ -12,6 +12,9 @@ namespace imprint::authority {
 /// certificate passes: nothing in it says that it is no CA.
 [[nodiscard]] Result<> check_may_issue(const crypto::Certificate& ca);
 
+/// Refuses a time before the year in which this program was built.
+[[nodiscard]] Result<> check_clock(TimePoint now);
+
 /// Refuses a certificate that has expired or is not valid yet.
 [[nodiscard]] Result<> check_valid_at(const crypto::Certificate& ca, TimePoint now);
 

@@ -54,4 +54,17 @@ Result<CaFiles> read_ca_files(const AuthoritySource& source) {
   return CaFiles{ca, chain_above(ca, certificates), warnings_for(ca, source.certificate)};
 }
 
+std::string advice_for_stranger(const AuthoritySource& source,
+                                const std::function<bool(const Certificate&)>& has_signed) {
+  const auto certificates = read_certificates(source.certificate);
+  if (certificates) {
+    for (std::size_t i = 1; i < certificates->size(); ++i) {
+      if (!has_signed((*certificates)[i])) continue;
+      return fmt::format("its own is number {} in that file: put it first, those above it after it",
+                         i + 1);
+    }
+  }
+  return "name the key with which that one was made";
+}
+
 }  // namespace imprint::authority

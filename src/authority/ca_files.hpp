@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,5 +21,11 @@ struct CaFiles {
 
 /// Reads certificate and chain. Errors name the file.
 [[nodiscard]] Result<CaFiles> read_ca_files(const AuthoritySource& source);
+
+/// What to do when the key is not that of the first certificate in the CA's file; `has_signed` says
+/// whose it is.
+[[nodiscard]] std::string advice_for_stranger(
+    const AuthoritySource& source,
+    const std::function<bool(const crypto::Certificate&)>& has_signed);
 
 }  // namespace imprint::authority

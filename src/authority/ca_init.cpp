@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "ca_checks.hpp"
 #include "imprint/base/new_folder.hpp"
 #include "imprint/base/text.hpp"
 #include "imprint/crypto/issue.hpp"
@@ -146,6 +147,7 @@ Result<NewCa> ca_init(const CaInit& request, const Clock& clock) {
 
   // Everything that can be refused is, before the folder is touched.
   const TimePoint now = clock.now();
+  IMPRINT_TRY(check_clock(now));
   std::optional<Authority> opened;
   if (request.parent)
     opened = IMPRINT_TRY(Authority::open(*request.parent, now).context("the parent"));

@@ -31,9 +31,16 @@ Result<> verify_probe(const crypto::Certificate& ca, const crypto::Signer& signe
 
 Result<> verify_probe(const crypto::Certificate& ca, const crypto::Signer& signer, TimePoint now,
                       crypto::Strictness strictness, const Authority& parent) {
+  std::vector<crypto::Certificate> above = {parent.certificate()};
+  above.insert(above.end(), parent.chain().begin(), parent.chain().end());
+  return verify_probe(ca, signer, now, strictness, above);
+}
+
+Result<> verify_probe(const crypto::Certificate& ca, const crypto::Signer& signer, TimePoint now,
+                      crypto::Strictness strictness, std::span<const crypto::Certificate> above) {
   const auto certificate = IMPRINT_TRY(issue_probe(ca, signer, now));
-  std::vector<crypto::Certificate> between = {ca, parent.certificate()};
-  between.insert(between.end(), parent.chain().begin(), parent.chain().end());
+  std::vector<crypto::Certificate> between = {ca};
+  between.insert(between.end(), above.begin(), above.end());
   const crypto::Certificate top = between.back();
   between.pop_back();
   return crypto::verify_client_certificate(certificate, between, {&top, 1}, now, strictness);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <span>
+
 #include "imprint/authority/authority.hpp"
 #include "imprint/base/result.hpp"
 #include "imprint/crypto/certificate.hpp"
@@ -16,5 +18,10 @@ namespace imprint::authority {
 [[nodiscard]] Result<> verify_probe(const crypto::Certificate& ca, const crypto::Signer& signer,
                                     TimePoint now, crypto::Strictness strictness,
                                     const Authority& parent);
+
+/// The same up to the last of the certificates above the CA, `above`, which has its issuer first.
+[[nodiscard]] Result<> verify_probe(const crypto::Certificate& ca, const crypto::Signer& signer,
+                                    TimePoint now, crypto::Strictness strictness,
+                                    std::span<const crypto::Certificate> above);
 
 }  // namespace imprint::authority

@@ -189,6 +189,21 @@ bool Certificate::may_sign_crls() const {
   return (X509_get_key_usage(native_->x509.get()) & KU_CRL_SIGN) != 0;
 }
 
+std::optional<std::string> Certificate::unhandled_critical_extension() const {
+  X509* const x509 = native_->x509.get();
+  for (int i = 0; i < X509_get_ext_count(x509); ++i) {
+    X509_EXTENSION* const extension = X509_get_ext(x509, i);
+    if (X509_EXTENSION_get_critical(extension) != 1 || X509_supported_extension(extension) == 1) {
+      continue;
+    }
+    std::array<char, 128> text{};
+    OBJ_obj2txt(text.data(), static_cast<int>(text.size()), X509_EXTENSION_get_object(extension),
+                1);
+    return std::string(text.data());
+  }
+  return std::nullopt;
+}
+
 std::string Certificate::signature_algorithm() const {
   const char* name = OBJ_nid2ln(X509_get_signature_nid(native_->x509.get()));
   return name != nullptr ? name : "unknown";

@@ -90,6 +90,15 @@ Result<PrivateKey> PrivateKey::generate(KeyKind kind) {
 Result<KeyKind> kind_of(const EVP_PKEY* key) {
   std::string found = "this kind of key";
   if (EVP_PKEY_is_a(key, "EC") == 1) {
+    // OpenSSL knows a curve that it meets by its numbers, but no verifier takes such a certificate.
+    int is_explicit = 0;
+    if (EVP_PKEY_get_int_param(key, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS,
+                               &is_explicit) == 1 &&
+        is_explicit == 1) {
+      return fail(Code::unsupported,
+                  "an EC key with explicit curve parameters, which verifiers refuse; make one with "
+                  "a named curve (openssl genpkey -pkeyopt ec_param_enc:named_curve)");
+    }
     std::array<char, 64> group{};
     std::size_t length = 0;
     if (EVP_PKEY_get_group_name(key, group.data(), group.size(), &length) == 1) {
@@ -109,6 +118,10 @@ Result<KeyKind> kind_of(const EVP_PKEY* key) {
     found = "RSA with " + std::to_string(bits) + " bits";
   } else if (EVP_PKEY_is_a(key, "ED25519") == 1) {
     return KeyKind::ed25519;
+  } else if (EVP_PKEY_is_a(key, "RSA-PSS") == 1) {
+    return fail(Code::unsupported,
+                "an RSA key that is restricted to PSS signatures (RSA-PSS) is not supported; use a "
+                "plain RSA, EC or Ed25519 key");
   } else if (const char* type = EVP_PKEY_get0_type_name(key); type != nullptr) {
     found = std::string("the key type ") + type;
   }

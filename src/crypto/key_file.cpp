@@ -64,7 +64,9 @@ Error decryption_error() {
       break;
   }
   if (!wrong_passphrase) {
-    return openssl_error(Code::unsupported, "decrypting the private key");
+    return openssl_error(Code::unsupported,
+                         "the private key is encrypted in a way that is not supported; encrypt it "
+                         "anew with 'openssl pkcs8 -topk8'");
   }
   ERR_clear_error();
   return Error(Code::invalid_input, "wrong passphrase for the private key");
@@ -134,21 +136,73 @@ namespace {
 Result<PemObject> find_private_key(ByteView pem) {
   std::optional<PemObject> found;
   std::string other;
+  bool second = false;
   IMPRINT_TRY(for_each_pem_object(pem, [&](PemObject object) {
     if (is_private_key(object.label)) {
-      found = std::move(object);
-      return false;
+      second = found.has_value();
+      if (!found) found = std::move(object);
+    } else if (other.empty()) {
+      other = object.label;
     }
-    if (other.empty()) other = object.label;
-    return true;
+    return !second;
   }));
+  if (second) {
+    return fail(Code::invalid_input,
+                "holds more than one private key; leave only the one that is meant");
+  }
   if (found) return std::move(*found);
   if (pem.empty()) return fail(Code::invalid_input, "empty, not a private key");
   if (other.empty()) return fail(Code::invalid_input, "holds no private key in PEM form");
   return fail(Code::invalid_input, "holds no private key, but a " + quoted(other));
 }
 
+using Pkcs12Ptr = std::unique_ptr<PKCS12, Freer<PKCS12_free>>;
+
+/// Whether DER is one whole object of the kind that `parse` (a d2i function) makes.
+template <auto Free, class Parse>
+bool is_whole(ByteView der, Parse parse) {
+  const unsigned char* at = octets(der);
+  const std::unique_ptr<std::remove_pointer_t<decltype(parse(nullptr, &at, 0L))>, Freer<Free>>
+      object(parse(nullptr, &at, static_cast<long>(der.size())));
+  return object != nullptr && at == octets(der) + der.size();
+}
+
+/// DER says by its shape what it is.
+Result<PemObject> name_der(ByteView der) {
+  const CleanErrorQueue errors;
+  if (is_whole<PKCS12_free>(der, d2i_PKCS12)) {
+    return fail(Code::invalid_input,
+                "is a PKCS#12 file; take the key out of it with 'openssl pkcs12 -in FILE -nocerts "
+                "-out ca.key'");
+  }
+  if (is_whole<X509_SIG_free>(der, d2i_X509_SIG)) {
+    return PemObject{std::string(kPemEncryptedKey), {}, SecretBytes(der)};
+  }
+  if (is_whole<EVP_PKEY_free>(der, d2i_AutoPrivateKey)) {
+    return PemObject{std::string(kPemPrivateKey), {}, SecretBytes(der)};
+  }
+  if (is_whole<X509_free>(der, d2i_X509)) {
+    return fail(Code::invalid_input, "holds no private key, but a certificate");
+  }
+  return fail(Code::invalid_input, "holds no private key in PEM or DER form");
+}
+
+Result<PemObject> find_key(ByteView pem_or_der) {
+  constexpr std::byte kDerSequence{0x30};  // the digit 0 in a text
+  if (!pem_or_der.empty() && pem_or_der.front() == kDerSequence &&
+      text_of(pem_or_der).find("-----BEGIN ") == std::string_view::npos) {
+    return name_der(pem_or_der);
+  }
+  return find_private_key(pem_or_der);
+}
+
 }  // namespace
+
+Result<PrivateKey> PrivateKey::parse(ByteView pem_or_der, const AskPassphrase& passphrase) {
+  PemObject found = IMPRINT_TRY(find_key(pem_or_der));
+  const CleanErrorQueue errors;
+  return load(std::move(found), passphrase);
+}
 
 Result<PrivateKey> PrivateKey::from_pem(ByteView pem, const AskPassphrase& passphrase) {
   PemObject found = IMPRINT_TRY(find_private_key(pem));
@@ -156,8 +210,8 @@ Result<PrivateKey> PrivateKey::from_pem(ByteView pem, const AskPassphrase& passp
   return load(std::move(found), passphrase);
 }
 
-Result<bool> PrivateKey::is_encrypted(ByteView pem) {
-  const PemObject found = IMPRINT_TRY(find_private_key(pem));
+Result<bool> PrivateKey::is_encrypted(ByteView pem_or_der) {
+  const PemObject found = IMPRINT_TRY(find_key(pem_or_der));
   return found.label == kPemEncryptedKey || found.header.find("ENCRYPTED") != std::string::npos;
 }
 

@@ -54,6 +54,9 @@ struct Certificate::Native {
 /// Kind of any EVP_PKEY; Code::unsupported for those imprint does not handle.
 [[nodiscard]] Result<KeyKind> kind_of(const EVP_PKEY* key);
 
+/// Code::unsupported for an RSA key with another public exponent than 65537.
+[[nodiscard]] Result<> check_exponent(const EVP_PKEY* key);
+
 /// Context ready for EVP_PKEY_generate, reusable for many keys.
 [[nodiscard]] Result<KeyContextPtr> make_generator(OSSL_LIB_CTX* library, KeyKind kind);
 

@@ -80,7 +80,8 @@ Result<KeyPtr> key_of_pem(ByteView pem) {
               "holds no public key and no certificate request, but a " + quoted(other));
 }
 
-/// Code::unsupported for what no verifier should meet.
+}  // namespace
+
 Result<> check_exponent(const EVP_PKEY* key) {
   if (EVP_PKEY_is_a(key, "RSA") != 1) return {};
   BIGNUM* raw = nullptr;
@@ -91,8 +92,6 @@ Result<> check_exponent(const EVP_PKEY* key) {
   if (BN_is_word(exponent.get(), RSA_F4) == 1) return {};
   return fail(Code::unsupported, "an RSA key whose public exponent is not 65537; make another key");
 }
-
-}  // namespace
 
 PublicKey::PublicKey(std::shared_ptr<const Native> native) : native_(std::move(native)) {}
 

@@ -130,6 +130,7 @@ Result<SignatureAlgorithm> algorithm_of(const EVP_PKEY* native) {
       return fail(Code::unsupported, "RSA with " + std::to_string(bits) +
                                          " bits is too weak for a CA; it takes 2048 or more");
     }
+    IMPRINT_TRY(check_exponent(native));
     return SignatureAlgorithm::rsa_sha256;
   }
   switch (IMPRINT_TRY(kind_of(native))) {

@@ -194,11 +194,6 @@ TEST(Authority, RefusesAWeakKey) {
               FailsWith(Code::unsupported, "the curve secp256k1"));
 }
 
-TEST(Authority, RefusesACaWithACriticalExtensionNobodyKnows) {
-  EXPECT_THAT(open(CaFolder(CaFolder::kGoodExtensions + "1.2.3.4=critical,DER:0500\n")),
-              FailsWith(Code::check_failed, "unhandled critical extension"));
-}
-
 TEST(Authority, NamesTheFileThatIsMissingOrNoFile) {
   const CaFolder folder;
   AuthoritySource files = folder.files();

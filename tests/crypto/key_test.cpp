@@ -140,13 +140,15 @@ TEST(PrivateKey, ReadsTheFormsThatToolsWrite) {
   EXPECT_THAT(from_pem(legacy), FailsWith(Code::invalid_input, "no passphrase was given"));
 }
 
-TEST(PrivateKey, TakesTheFirstKeyAndSkipsTheRest) {
+TEST(PrivateKey, SkipsWhatIsNoKey) {
   const std::string first = openssl({"genpkey", "-algorithm", "ed25519"});
-  const std::string second = openssl({"genpkey", "-algorithm", "ed25519"});
   const std::string certificate = test::make_ca(KeyKind::ec_p256).certificate.to_pem();
-  const auto key = from_pem("Key of the CA:\n" + certificate + "and\n" + first + second);
+  const auto key = from_pem("Key of the CA:\n" + certificate + "and\n" + first + certificate);
   ASSERT_THAT(key, IsOk());
   EXPECT_EQ(test::text(key->to_pem().value()), first);
+  EXPECT_THAT(from_pem(first + certificate + openssl({"genpkey", "-algorithm", "ed25519"})),
+              FailsWith(Code::invalid_input,
+                        "holds more than one private key; leave only the one that is meant"));
 }
 
 TEST(PrivateKey, RefusesWhatIsNoKey) {

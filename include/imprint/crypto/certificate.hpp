@@ -52,6 +52,8 @@ class Certificate {
   [[nodiscard]] std::optional<long> path_length() const;  ///< basicConstraints pathLen
   [[nodiscard]] bool may_sign_certificates() const;       ///< keyUsage absent or has keyCertSign
   [[nodiscard]] bool may_sign_crls() const;               ///< keyUsage absent or has cRLSign
+  /// Object identifier of a critical extension that OpenSSL does not handle: verifiers refuse it.
+  [[nodiscard]] std::optional<std::string> unhandled_critical_extension() const;
   [[nodiscard]] std::string signature_algorithm()
       const;                                      ///< OpenSSL's long name: `ecdsa-with-SHA256`
   [[nodiscard]] bool has_weak_signature() const;  ///< made with SHA-1, MD5 or older

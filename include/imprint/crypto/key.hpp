@@ -34,14 +34,19 @@ class PrivateKey {
 
   static Result<PrivateKey> generate(KeyKind kind);
 
-  /// First private key of a PEM text (PKCS#8, encrypted PKCS#8, SEC1, PKCS#1; other objects are
-  /// skipped). `passphrase` is asked only when the key is encrypted; a wrong one is
-  /// Code::invalid_input "wrong passphrase".
+  /// The private key of a PEM text (PKCS#8, encrypted PKCS#8, SEC1, PKCS#1; other objects are
+  /// skipped). Two keys are an error: nobody can tell which is meant. `passphrase` is asked only
+  /// when the key is encrypted; a wrong one is Code::invalid_input "wrong passphrase".
   static Result<PrivateKey> from_pem(ByteView pem,
                                      const std::function<Result<SecretBytes>()>& passphrase = {});
 
-  /// Whether from_pem would ask for a passphrase. The same errors for what holds no private key.
-  static Result<bool> is_encrypted(ByteView pem);
+  /// The same, or DER of one of these forms. PKCS#12 is refused with the command that takes the key
+  /// out of it.
+  static Result<PrivateKey> parse(ByteView pem_or_der,
+                                  const std::function<Result<SecretBytes>()>& passphrase = {});
+
+  /// Whether parse would ask for a passphrase. The same errors for what holds no private key.
+  static Result<bool> is_encrypted(ByteView pem_or_der);
 
   /// Unencrypted PKCS#8 PEM.
   [[nodiscard]] Result<SecretBytes> to_pem() const;
