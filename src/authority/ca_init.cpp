@@ -139,11 +139,28 @@ Result<> write_files(const NewCa& ca, const fs::path& directory, ByteView key_pe
   return folder.keep();
 }
 
+/// A variable is gone once it was read.
+Result<> check_passphrase_sources(const CaInit& request) {
+  if (!request.passphrase || !request.parent || !request.parent->passphrase) return {};
+  const PassphraseSource& own = *request.passphrase;
+  const PassphraseSource& above = *request.parent->passphrase;
+  if (own.kind != above.kind || own.argument != above.argument ||
+      own.kind != PassphraseSource::Kind::env) {
+    return {};
+  }
+  return fail(
+      Code::invalid_input,
+      fmt::format("the passphrases of the new key and of the parent's cannot both come from "
+                  "'env:{}', which is removed when it is read; export it under two names",
+                  own.argument));
+}
+
 }  // namespace
 
 Result<NewCa> ca_init(const CaInit& request, const Clock& clock) {
   const fs::path& directory = request.directory;
   IMPRINT_TRY(refuse_existing(directory));
+  IMPRINT_TRY(check_passphrase_sources(request));
 
   // Everything that can be refused is, before the folder is touched.
   const TimePoint now = clock.now();

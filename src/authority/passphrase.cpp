@@ -41,16 +41,26 @@ std::optional<int> parse_descriptor(std::string_view text) {
   return number;
 }
 
+/// Out of our environment, so that no child inherits it, and off the memory that
+/// /proc/PID/environ shows.
+SecretBytes take_out(const std::string& name, char* value) {
+  const std::string_view text(value);
+  SecretBytes taken(bytes_of(text));
+  ::unsetenv(name.c_str());  // NOLINT(concurrency-mt-unsafe)
+  crypto::wipe(value, text.size());
+  return taken;
+}
+
 Result<SecretBytes> read_environment(const std::string& name) {
   // Read once, before any thread is started.
-  const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe)
+  char* const value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe)
   if (value == nullptr) {
     return fail(
         Code::invalid_input,
         fmt::format("the environment variable {} is not set; export it, or name another source",
                     quoted(name)));
   }
-  return SecretBytes(bytes_of(value));
+  return take_out(name, value);
 }
 
 Result<SecretBytes> read_file_source(const std::filesystem::path& path) {

@@ -11,6 +11,7 @@
 #include "help.hpp"
 #include "imprint/base/version.hpp"
 #include "imprint/crypto/secret.hpp"
+#include "imprint/pipeline/protect.hpp"
 
 namespace imprint::cli {
 
@@ -40,7 +41,7 @@ int report_parse_end(const CLI::App& program, const CLI::ParseError& end, Consol
 
 int run(std::span<const std::string> args, std::ostream& out, std::ostream& err) {
   Console console(out, err);
-  if (crypto::harden_process() == crypto::Hardening::no_secure_heap) {
+  if (pipeline::protect_process() != crypto::Hardening::full) {
     console.warn("no locked memory for private keys: they could reach swap (see ulimit -l)");
   }
 

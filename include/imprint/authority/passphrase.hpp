@@ -21,8 +21,9 @@ struct PassphraseSource {
 [[nodiscard]] Result<PassphraseSource> parse_passphrase_source(std::string_view text);
 
 /// Reads it, less one trailing line end. Refuses an empty one, more than 1,024 bytes, NUL, and a
-/// file that group or others may read. `fd` and `prompt` can be read once; `prompt` asks on the
-/// terminal, without echo.
+/// file that group or others may read. `env`, `fd` and `prompt` can be read once: the variable is
+/// wiped and removed from the environment; `prompt` asks on the terminal, without echo. Not
+/// thread-safe.
 [[nodiscard]] Result<crypto::SecretBytes> read_passphrase(const PassphraseSource& source);
 
 }  // namespace imprint::authority

@@ -72,4 +72,8 @@ class OverlayStore {
   std::unique_ptr<Impl> impl_;
 };
 
+/// Once, before anybody in this process opens a database: memory that SQLite gives back is wiped
+/// from then on, because a store's pages hold keys. False when it was too late.
+bool wipe_database_memory() noexcept;
+
 }  // namespace imprint::golden
