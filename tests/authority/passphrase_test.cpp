@@ -61,6 +61,13 @@ TEST(PassphraseSource, IsNotRepeatedWhenItIsNone) {
 TEST(Passphrase, ComesFromTheEnvironment) {
   test::set_environment("IMPRINT_TEST_PASSPHRASE", "pass phrase");
   EXPECT_EQ(text(read("env:IMPRINT_TEST_PASSPHRASE")), "pass phrase");
+  EXPECT_THAT(read("env:IMPRINT_TEST_PASSPHRASE"), FailsWith(Code::invalid_input, "is not set"))
+      << "it is read once";
+  test::set_environment("IMPRINT_TEST_PASSPHRASE", "pass phrase");
+  // The memory stays ours to look at: the environment's strings are never given back.
+  const char* const value = std::getenv("IMPRINT_TEST_PASSPHRASE");
+  EXPECT_EQ(text(read("env:IMPRINT_TEST_PASSPHRASE")), "pass phrase");
+  EXPECT_EQ(std::string_view(value, 11), std::string_view("\0\0\0\0\0\0\0\0\0\0\0", 11));
   test::set_environment("IMPRINT_TEST_PASSPHRASE", "");
   EXPECT_THAT(read("env:IMPRINT_TEST_PASSPHRASE"),
               FailsWith(Code::invalid_input, "from 'env:IMPRINT_TEST_PASSPHRASE': it is empty"));
@@ -92,6 +99,8 @@ TEST(Passphrase, RefusesABadFile) {
               FailsWith(Code::invalid_input, "it holds a NUL byte"));
   EXPECT_THAT(from_file(std::string(1025, 'x')),
               FailsWith(Code::invalid_input, "has 1025 bytes, more than the 1024"));
+  EXPECT_THAT(from_file(std::string(std::size_t{1} << 20, 'x')),
+              FailsWith(Code::invalid_input, "has 1048576 bytes, more than the 1024"));
   EXPECT_THAT(read("file:" + (dir / "absent").string()), FailsWith(Code::not_found, "absent"));
   EXPECT_THAT(read("file:" + dir.path().string()),
               FailsWith(Code::invalid_input, "reading the passphrase from"));

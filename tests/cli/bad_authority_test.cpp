@@ -41,6 +41,7 @@ std::function<void(BatchFolder&)> encrypted(const std::string& source) {
     ::setenv("IMPRINT_TEST_WRONG", "battery staple", 1);
     ::unsetenv("IMPRINT_TEST_UNSET");
     ca_init({"--passphrase", "env:IMPRINT_TEST_RIGHT"})(folder);
+    ::setenv("IMPRINT_TEST_RIGHT", "correct horse", 1);  // gone when it was read
     if (!source.empty()) folder.manifest["authority"]["passphrase"] = source;
     folder.save();
   };
@@ -140,6 +141,27 @@ std::function<void(BatchFolder&)> ca_valid(const std::string& from, const std::s
              "ca/ca-private.key", "-in", "ca.csr", "-startdate", from, "-enddate", to, "-out",
              "ca/ca-cert.pem"});
   };
+}
+
+TEST(BadAuthority, NamesThatItsConstraintsForbidAreRefused) {
+  IMPRINT_NEED_IMAGES();
+  const auto constrained = [](const std::string& subtree) {
+    return ca_made({"-days", "9000", "-addext", "basicConstraints=critical,CA:TRUE", "-addext",
+                    "keyUsage=critical,keyCertSign,cRLSign", "-addext",
+                    "nameConstraints=critical," + subtree});
+  };
+  expect_refusals({
+      {"another domain", constrained("permitted;DNS:example.org"),
+       "devices.csv:2: the CA's name constraints forbid its names (permitted subtree violation); "
+       "change the subject or SAN, or use another CA"},
+      {"one device", constrained("excluded;DNS:unit-3.devices.example.com"),
+       "devices.csv:4: the CA's name constraints forbid its names (excluded subtree violation); "
+       "change the subject or SAN, or use another CA"},
+  });
+  BatchFolder folder(Variant::empty_b, 1);
+  constrained("permitted;DNS:devices.example.com")(folder);
+  const auto made = imprint({"batch", "manifest.json"});
+  EXPECT_EQ(made.status, 0) << made.err;
 }
 
 constexpr const char* kTime = "20[0-9-]+T[0-9:]+Z";

@@ -7,6 +7,9 @@
 #include <gtest/gtest.h>
 #include <openssl/crypto.h>
 
+#include "imprint/crypto/key.hpp"
+#include "secure_heap.hpp"
+
 namespace imprint::crypto {
 namespace {
 
@@ -87,6 +90,27 @@ TEST(ZHarden, LeavesRoomInTheArenaForKeyGeneration) {
     many.emplace_back(std::size_t{8192});
   EXPECT_LT(CRYPTO_secure_used(), (std::size_t{4} << 20) * 3 / 4);
   EXPECT_EQ(CRYPTO_secure_allocated(many.back().data()), 0);
+}
+
+TEST(ZHarden, AFullArenaIsAnErrorAndNoCrash) {
+  if (harden_process() == Hardening::no_secure_heap)
+    GTEST_SKIP() << "no secure heap to be had here";
+  ASSERT_TRUE(PrivateKey::generate(KeyKind::ec_p256));
+  std::vector<void*> all;
+  for (std::size_t size = kSecureHeapBytes / 2; size >= kSecureHeapSmallestBlock; size /= 2) {
+    while (void* const block = OPENSSL_secure_malloc(size))
+      all.push_back(block);
+  }
+  for (const KeyKind kind : {KeyKind::ec_p256, KeyKind::rsa_2048}) {
+    const auto key = PrivateKey::generate(kind);
+    ASSERT_FALSE(key) << name(kind);
+    EXPECT_EQ(key.error().code, Code::crypto);
+  }
+  const SecretBytes elsewhere(bytes_of("still kept"));
+  EXPECT_EQ(text_of(elsewhere.view()), "still kept");
+  for (void* const block : all)
+    OPENSSL_secure_free(block);
+  EXPECT_TRUE(PrivateKey::generate(KeyKind::ec_p256));
 }
 
 }  // namespace
