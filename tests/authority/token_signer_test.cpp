@@ -31,7 +31,6 @@ struct TokenCa {
       : folder(CaFolder::kGoodExtensions, generate) {
     hsm.make_token("ca");
     hsm.import_key("ca", folder.key(), "ca-key");
-    set_environment("IMPRINT_TEST_PIN", SoftHsm::kPin);
   }
 
   ~TokenCa() {
@@ -51,8 +50,10 @@ struct TokenCa {
     return source;
   }
 
+  /// A variable is gone once a PIN was read from it, so it is set for each.
   [[nodiscard]] Result<Authority> open(const std::string& uri,
                                        const std::string& pin = "env:IMPRINT_TEST_PIN") const {
+    set_environment("IMPRINT_TEST_PIN", pin_value.c_str());
     return Authority::open(source(uri, pin), now());
   }
 
@@ -67,6 +68,7 @@ struct TokenCa {
 
   SoftHsm hsm;
   CaFolder folder;
+  std::string pin_value = SoftHsm::kPin;
 };
 
 const std::string kModulePath = std::string("?module-path=") + SoftHsm::kModule;
@@ -201,8 +203,8 @@ TEST(Token, WithTheKeyOfAnotherCaIsRefused) {
 
 TEST(Token, GetsAWrongPinOnce) {
   IMPRINT_NEED_SOFTHSM();
-  const TokenCa ca;
-  set_environment("IMPRINT_TEST_PIN", "987654");
+  TokenCa ca;
+  ca.pin_value = "987654";
   const auto refused = ca.open_faulty();
   EXPECT_THAT(refused, FailsWith(Code::invalid_input,
                                  "token 'ca': the PIN is wrong; it was tried once and is not tried "
@@ -210,7 +212,7 @@ TEST(Token, GetsAWrongPinOnce) {
   EXPECT_THAT(refused.error().message(), Not(HasSubstr("987654")));
   EXPECT_EQ(ca.logins(), "1 6\n");
   // The token remembers it, and the next one to open it is told.
-  set_environment("IMPRINT_TEST_PIN", SoftHsm::kPin);
+  ca.pin_value = SoftHsm::kPin;
   const auto authority = ca.open(kUri);
   ASSERT_THAT(authority, IsOk());
   EXPECT_THAT(authority->warnings(),
