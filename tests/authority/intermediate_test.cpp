@@ -173,5 +173,20 @@ TEST_F(Hierarchy, HasANameOfItsOwnWhenNoneIsGiven) {
   EXPECT_EQ(made->parsed.subject_text(), "CN=Imprint Issuing CA,O=Org");
 }
 
+TEST(IntermediateCa, NeedsTwoNamesForTwoPassphrases) {
+  const TempDir dir;
+  CaInit request;
+  request.directory = dir / "sub";
+  request.passphrase = PassphraseSource{PassphraseSource::Kind::env, "IMPRINT_TEST_PASSPHRASE"};
+  request.parent = AuthoritySource{.certificate = dir / "ca.pem",
+                                   .key = KeyFile{dir / "ca.key"},
+                                   .passphrase = request.passphrase};
+  EXPECT_THAT(ca_init(request, system_clock()),
+              FailsWith(Code::invalid_input,
+                        "the passphrases of the new key and of the parent's cannot both come from "
+                        "'env:IMPRINT_TEST_PASSPHRASE', which is removed when it is read; export "
+                        "it under two names"));
+}
+
 }  // namespace
 }  // namespace imprint::authority

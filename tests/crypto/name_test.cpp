@@ -104,6 +104,9 @@ TEST(NameValue, AcceptsWhatIsOnlyDataHere) {
   EXPECT_THAT(check_name_value(NameField::common_name, "a, b + c = \"d\""), IsOk());
   EXPECT_THAT(check_name_value(NameField::serial_number, "A-1 '()+,./:=?"), IsOk());
   EXPECT_THAT(check_name_value(NameField::country, "NO"), IsOk());
+  // Composed and decomposed, as the input has it: docs/bad-input.md says why.
+  EXPECT_THAT(check_name_value(NameField::organization, "Bod\xc3\xb8"), IsOk());
+  EXPECT_THAT(check_name_value(NameField::organization, "cafe\xcc\x81"), IsOk());
 }
 
 }  // namespace

@@ -80,6 +80,19 @@ TEST(JsonLinesDevices, RefusesWhatIsNoDevice) {
   EXPECT_THAT(lines("\n \n"), FailsWith(Code::invalid_input, "devices.jsonl: no devices"));
 }
 
+TEST(JsonLinesDevices, RefusesCharactersThatDeceive) {
+  EXPECT_THAT(lines("{\"id\":\"a\"}\n{\"id\":\"b\",\"t\":\"x\\u0000y\"}"),
+              FailsWith(Code::invalid_input, "devices.jsonl:2: column 't': U+0000"));
+  EXPECT_THAT(lines("{\"id\":\"b\",\"t\":\"\\u202e\"}"),
+              FailsWith(Code::invalid_input, "devices.jsonl:1: column 't': U+202E"));
+}
+
+TEST(JsonLinesDevices, RefusesAValueThatIsTooLong) {
+  EXPECT_THAT(
+      lines("{\"id\":\"a\",\"t\":\"" + std::string((std::size_t{1} << 20) + 1, 'a') + "\"}"),
+      FailsWith(Code::invalid_input, "devices.jsonl:1: column 't': 1048577 bytes"));
+}
+
 TEST(JsonLinesDevices, BoundsTheColumns) {
   std::string text = "{\"id\":\"a\"";
   for (int i = 0; i < 300; ++i)

@@ -48,6 +48,7 @@ TEST(Template, NamesItsVariablesOnceAndInOrder) {
 
 TEST(Template, InsertsValuesWithoutReadingThem) {
   EXPECT_EQ(expanded(parsed("<{tricky}>")).value(), "<{id}{{>");
+  EXPECT_EQ(expanded(parsed("%s%n%%{id}")).value().substr(0, 6), "%s%n%%") << "no format either";
 }
 
 TEST(Template, TakesTheNamesSpreadsheetsHave) {
