@@ -179,7 +179,6 @@ Result<> Token::read_pin(const std::optional<PassphraseSource>& source) {
   return {};
 }
 
-/// The caller holds the mutex, or is the only one who knows this session.
 Result<> Token::login(CK_SESSION_HANDLE session, CK_USER_TYPE user) {
   if (pin_refused_) {
     return fail(Code::invalid_input, "the PIN was refused before and is not tried again");
@@ -206,7 +205,6 @@ Result<> Token::login(CK_SESSION_HANDLE session, CK_USER_TYPE user) {
 
 Result<> Token::login_if_needed(CK_SESSION_HANDLE session) {
   if ((identity_.flags & CKF_LOGIN_REQUIRED) == 0) return {};
-  const std::lock_guard lock(login_mutex_);
   CK_SESSION_INFO state{};
   const CK_RV rv = functions_->C_GetSessionInfo(session, &state);
   if (rv != CKR_OK) return fail(token_error("asking who is logged in", rv));
@@ -221,10 +219,10 @@ Result<> Token::login_if_needed(CK_SESSION_HANDLE session) {
 }
 
 Result<CK_SESSION_HANDLE> Token::open_session() {
+  const std::lock_guard lock(mutex_);
   CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
   CK_RV rv = functions_->C_OpenSession(slot_, CKF_SERIAL_SESSION, nullptr, nullptr, &session);
   if (rv == CKR_SLOT_ID_INVALID || rv == CKR_TOKEN_NOT_PRESENT || rv == CKR_DEVICE_REMOVED) {
-    const std::lock_guard lock(login_mutex_);
     IMPRINT_TRY(find_again().context(name_));
     rv = functions_->C_OpenSession(slot_, CKF_SERIAL_SESSION, nullptr, nullptr, &session);
   }
@@ -241,12 +239,11 @@ Result<CK_SESSION_HANDLE> Token::open_session() {
 }
 
 void Token::close_session(CK_SESSION_HANDLE session) const noexcept {
-  // A session that is lost cannot be closed, and need not be.
   if (session != CK_INVALID_HANDLE) functions_->C_CloseSession(session);
 }
 
 Result<> Token::authenticate_operation(CK_SESSION_HANDLE session) {
-  const std::lock_guard lock(login_mutex_);
+  const std::lock_guard lock(mutex_);
   return login(session, CKU_CONTEXT_SPECIFIC).context(name_);
 }
 

@@ -61,7 +61,7 @@ class Token {
   CK_TOKEN_INFO identity_{};  // as it was found
   std::string name_;
 
-  std::mutex login_mutex_;
+  std::mutex mutex_;                        // around opening sessions and logging in: slot and PIN
   std::optional<crypto::SecretBytes> pin_;  // none: the token asks by itself, or wants none
   bool pin_refused_ = false;
 };

@@ -31,9 +31,14 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  ~Session() {
-    if (token_ != nullptr) token_->close_session(handle_);
+  ~Session() { close(); }
+
+  void close() noexcept {
+    if (token_ != nullptr) token_->close_session(std::exchange(handle_, CK_INVALID_HANDLE));
   }
+
+  /// For a session that is lost: its number may be another's by now, so it must not be closed.
+  void forget() noexcept { handle_ = CK_INVALID_HANDLE; }
 
   [[nodiscard]] CK_SESSION_HANDLE get() const noexcept { return handle_; }
 

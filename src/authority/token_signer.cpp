@@ -86,7 +86,7 @@ class TokenSigner final : public crypto::Signer {
  private:
   Result<> check_key();
   Result<CK_RV> sign_once(ByteView input, MutableBytes raw, CK_ULONG& size);
-  Result<> reopen();
+  Result<> reopen(CK_RV lost);
   Result<ByteView> sign_raw(ByteView input, MutableBytes raw);
 
   Session session_;
@@ -141,7 +141,14 @@ Result<CK_RV> TokenSigner::sign_once(ByteView input, MutableBytes raw, CK_ULONG&
                            reinterpret_cast<CK_BYTE*>(raw.data()), &size);
 }
 
-Result<> TokenSigner::reopen() {
+/// After `lost`. Until it succeeds there is no session, and signing begins with another try.
+Result<> TokenSigner::reopen(CK_RV lost) {
+  // A device error leaves the session open; everything else has closed it.
+  if (lost == CKR_DEVICE_ERROR) {
+    session_.close();
+  } else {
+    session_.forget();
+  }
   Session fresh = IMPRINT_TRY(Session::open(session_.shared_token()));
   key_ = IMPRINT_TRY(find_key(fresh));
   session_ = std::move(fresh);
@@ -155,7 +162,7 @@ Result<ByteView> TokenSigner::sign_raw(ByteView input, MutableBytes raw) {
   for (auto pause = kReopenPauses.begin(); is_session_lost(rv) && pause != kReopenPauses.end();
        ++pause) {
     std::this_thread::sleep_for(*pause);
-    reopened = reopen();
+    reopened = reopen(rv);
     if (reopened) rv = IMPRINT_TRY(sign_once(input, raw, size));
   }
   if (rv == CKR_OK) return ByteView(raw).first(std::min<std::size_t>(size, raw.size()));

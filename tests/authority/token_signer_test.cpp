@@ -361,7 +361,7 @@ TEST(Token, WhoseSessionsAreLostIsOpenedAgain) {
   EXPECT_EQ(ca.logins(), "1 4\n1 4\n") << "logged in again, once for both";
 }
 
-TEST(Token, ServesSeveralThreadsAlsoWhenSessionsAreLost) {
+TEST(Token, ServesSeveralThreads) {
   IMPRINT_NEED_SOFTHSM();
   const TokenCa ca;
   const auto authority = ca.open_faulty();

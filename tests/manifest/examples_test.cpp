@@ -84,6 +84,8 @@ TEST(Schema, DocumentsTheDefaultsThatTheProgramHas) {
   EXPECT_EQ(identity["certificate_path"]["default"], manifest.identity.certificate_path);
   EXPECT_EQ(schema["properties"]["mender_conf"]["properties"]["target"]["default"],
             word(manifest.mender_conf.target));
+  const auto& ca = schema["definitions"]["authority"]["properties"];
+  EXPECT_EQ(ca["command_timeout"]["default"], authority::CommandKey{}.timeout.count());
   EXPECT_EQ(output["directory"]["default"], manifest.output.directory.native());
   EXPECT_EQ(output["format"]["default"], word(manifest.output.format));
   EXPECT_EQ(output["bmap"]["default"], manifest.output.bmap);
