@@ -18,7 +18,7 @@ struct Device {
   std::size_t row = 0;  ///< in the device table
   std::string id;
   std::string name;                ///< file name in the output directory
-  std::string subject;             ///< for the ledger: the expanded CN
+  std::string subject;             ///< for the ledger, RFC 2253
   std::vector<std::string> slots;  ///< values of the profile's slots
   std::vector<std::string> texts;  ///< contents of the device files after key and certificate
   crypto::Identity identity;

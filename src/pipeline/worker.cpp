@@ -39,6 +39,7 @@ Result<> Worker::expand(Device& device) const {
 Result<> Worker::make(Device& device) {
   IMPRINT_TRY(expand(device));
   slots_.assign(device.slots.begin(), device.slots.end());
+  plan_->profile->subject_text(slots_, device.subject);
   IMPRINT_TRY(minter_.mint(slots_, device.identity));
 
   const std::vector<ByteView> contents = device.contents();

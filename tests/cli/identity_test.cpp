@@ -67,6 +67,10 @@ TEST(Identity, OfAnIdevidIsOnTheDevice) {
     expect_strictly_verified(certificate);
     EXPECT_EQ(line_of(certificate, "-subject"),
               fmt::format("subject=serialNumber={},CN={}\n", row.at("serial"), row.at("id")));
+    EXPECT_EQ(sql("out/ledger.db", fmt::format("SELECT subject FROM certificates WHERE serial = "
+                                               "x'{}'",
+                                               serial_of(certificate))),
+              fmt::format("serialNumber={},CN={}", row.at("serial"), row.at("id")));
     EXPECT_EQ(line_of(certificate, "-enddate"), "notAfter=Dec 31 23:59:59 9999 GMT\n");
     const std::string text = openssl({"x509", "-noout", "-text"}, certificate);
     EXPECT_THAT(text, HasSubstr("X509v3 Key Usage: critical\n                Digital Signature\n"));

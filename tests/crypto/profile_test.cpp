@@ -47,8 +47,8 @@ class Random {
   std::mt19937 generator_;
 };
 
-constexpr std::array<std::string_view, 8> kLetters = {
-    "a", "B", "7", "\xc3\xa6", "\xe2\x82\xac", "\xf0\x9f\x94\x91", " ", "/"};
+constexpr std::array<std::string_view, 12> kLetters = {
+    ",", "#", "\\", "\"", "a", "B", "7", "\xc3\xa6", "\xe2\x82\xac", "\xf0\x9f\x94\x91", " ", "/"};
 constexpr std::array<std::string_view, 6> kPrintable = {"a", "Z", "0", " ", ":", "?"};
 constexpr std::array<std::string_view, 4> kHostLetters = {"a", "B", "7", "x"};
 
@@ -211,6 +211,13 @@ TEST(Profile, GivesWhatTheBuilderGives) {
                                                           .public_key = native_of(key),
                                                           .slots = device.slots});
       ASSERT_THAT(expected, IsOk());
+      std::string subject;
+      (*profile)->subject_text(device.slots, subject);
+      const Bytes signature(8);
+      const auto certificate =
+          certificate_from_der(assemble_certificate(*expected, ca.signer->algorithm(), signature));
+      ASSERT_THAT(certificate, IsOk());
+      ASSERT_EQ(subject, certificate->subject_text());
       ASSERT_EQ(to_hex(render(**profile, device, key.public_key_der().value(), key_id)),
                 to_hex(*expected));
     }

@@ -87,6 +87,10 @@ class Profile {
 
   [[nodiscard]] PemSizes max_pem_sizes(std::span<const std::string_view> slots) const;
 
+  /// The subject of a device with these values, as Certificate::subject_text gives it, without
+  /// parsing the certificate. Replaces `text`, reusing its memory.
+  void subject_text(std::span<const std::string_view> slots, std::string& text) const;
+
   [[nodiscard]] const Impl& impl() const noexcept { return *impl_; }
 
  private:
