@@ -185,7 +185,7 @@ INSTANTIATE_TEST_SUITE_P(
         Misbehaviour{"call_does_not_end", "\"$example\" \"$1\"; exec sleep 1000 >&-", Mode::call,
                      "it did not end in time (1 s) and was ended"},
         Misbehaviour{"call_silent", "cat >/dev/null", Mode::call, "it ended without an answer"},
-        Misbehaviour{"call_partial", "printf '{\"id\":1'", Mode::call,
+        Misbehaviour{"call_partial", "read request; printf '{\"id\":1'", Mode::call,
                      "it ended in the middle of its answer"},
         Misbehaviour{"call_two_lines", "\"$example\" \"$1\"; echo and more", Mode::call,
                      "it wrote more than one line"},

@@ -152,11 +152,15 @@ TEST(BadAuthority, NamesThatItsConstraintsForbidAreRefused) {
   };
   expect_refusals({
       {"another domain", constrained("permitted;DNS:example.org"),
-       "devices.csv:2: the CA's name constraints forbid its names (permitted subtree violation); "
-       "change the subject or SAN, or use another CA"},
+       "devices.csv:2: the CA 'CN=Test CA' does not allow the names of this device: permitted "
+       "subtree "
+       "violation (its nameConstraints, RFC 5280 4.2.1.10); change the subject or the SAN, or use "
+       "another CA"},
       {"one device", constrained("excluded;DNS:unit-3.devices.example.com"),
-       "devices.csv:4: the CA's name constraints forbid its names (excluded subtree violation); "
-       "change the subject or SAN, or use another CA"},
+       "devices.csv:4: the CA 'CN=Test CA' does not allow the names of this device: excluded "
+       "subtree "
+       "violation (its nameConstraints, RFC 5280 4.2.1.10); change the subject or the SAN, or use "
+       "another CA"},
   });
   BatchFolder folder(Variant::empty_b, 1);
   constrained("permitted;DNS:devices.example.com")(folder);

@@ -52,7 +52,8 @@ class LedgerList : public testing::Test {
   static std::vector<std::string> ids(std::vector<std::string> options) {
     options.insert(options.begin(), {"ledger", "list", "--format", "json"});
     std::vector<std::string> found;
-    for (const Json& row : Json::parse(ok(options))["certificates"])
+    const Json list = Json::parse(ok(options));
+    for (const Json& row : list["certificates"])
       found.push_back(row["id"]);
     return found;
   }
@@ -82,12 +83,12 @@ TEST_F(LedgerList, JsonSaysWhatSqliteReads) {
 
 TEST_F(LedgerList, CsvIsReadBackBySqlite) {
   dir_.write("list.csv", ok({"ledger", "list", "--format", "csv"}));
-  const auto imported =
-      run_command({"sqlite3", "-csv", ":memory:"},
-                  ".import list.csv list\nSELECT id, state, revoked_for, reason FROM list;\n");
+  const auto imported = run_command({"sqlite3", "-csv", ":memory:"},
+                                    ".import list.csv list\n.separator , \\n\nSELECT id, state, "
+                                    "revoked_for, reason FROM list;\n");
   EXPECT_EQ(imported.out,
-            "unit-1,placed,\"\",\"\"\r\nunit-2,lost,superseded,\"mislaid, \"\"somehow\"\"\"\r\n"
-            "unit-3,placed,\"\",\"\"\r\nunit-1,placed,\"\",\"\"\r\n");
+            "unit-1,placed,\"\",\"\"\nunit-2,lost,superseded,\"mislaid, \"\"somehow\"\"\"\n"
+            "unit-3,placed,\"\",\"\"\nunit-1,placed,\"\",\"\"\n");
 }
 
 TEST_F(LedgerList, TheTableIsOneLineEach) {

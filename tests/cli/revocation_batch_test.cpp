@@ -53,7 +53,7 @@ std::set<std::string> serials_in(const std::string& crl) {
 TEST(RevocationAfterABatch, WhatAKilledRunLeftBehindIsRevokedAndNothingElse) {
   IMPRINT_NEED_IMAGES();
   IMPRINT_NEED_COMMAND("sqlite3");
-  constexpr int kDevices = 4000;
+  constexpr int kDevices = 40'000;
   const BatchFolder folder(Variant::empty_b, kDevices);
   bool left_behind = false;
   for (int round = 0; round < 20 && !left_behind; ++round) {

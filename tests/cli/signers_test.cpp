@@ -88,8 +88,9 @@ TEST(Signers, AFailedSignatureFailsItsDeviceOnly) {
   IMPRINT_NEED_IMAGES();
   BatchFolder folder(Variant::empty_b, 6);
   folder.manifest["output"] = {{"directory", "out"}, {"format", "overlay"}};
-  // The test signature, the test certificate and two devices; the third device's is refused.
-  folder.write("sign", fmt::format("echo x >>count\n[ $(wc -l <count) = 5 ] && exit 1\n"
+  // The test signature, the test certificate, the plan's sample and two devices; the third device's
+  // is refused.
+  folder.write("sign", fmt::format("echo x >>count\n[ $(wc -l <count) = 6 ] && exit 1\n"
                                    "exec {} ca/ca-private.key\n",
                                    kExample));
   folder.manifest["authority"] = {
