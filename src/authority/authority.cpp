@@ -95,7 +95,13 @@ Result<std::unique_ptr<crypto::Signer>> open_signer(const AuthoritySource& sourc
     IMPRINT_TRY(check_token_uri(token->uri).context("the CA key's PKCS#11 URI"));
     return make_token_signer(*token, source.passphrase, ca, warnings).context(KeyName{}(*token));
   }
-  return make_command_signer(std::get<CommandKey>(source.key), ca);
+  const auto& command = std::get<CommandKey>(source.key);
+  if (source.passphrase) {
+    return fail(Error(Code::invalid_input,
+                      "it gets its secrets by itself; a passphrase is for a key file or a token")
+                    .context(KeyName{}(command)));
+  }
+  return make_command_signer(command, ca);
 }
 
 }  // namespace

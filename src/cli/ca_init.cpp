@@ -148,7 +148,7 @@ Entry add_ca_init(CLI::App& ca) {
                                "Folder of the CA that signs this one; without it a root is made");
   init_command
       ->add_option("--parent-passphrase", options->parent_passphrase,
-                   "Where the passphrase of the parent's key is")
+                   "Where the passphrase of the parent's key, or its token's PIN, is")
       ->needs(parent);
   init_command->add_option("--path-length", options->path_length,
                            "How many CAs may follow below (default: any number below a root, 0 "

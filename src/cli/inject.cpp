@@ -71,8 +71,10 @@ Action add_inject(CLI::App& program) {
   CLI::Option* ca = command->add_option("--ca", request.ca_directory,
                                         "CA folder to mint with (ca-cert.pem, ca-private.key)");
   command
-      ->add_option("--ca-passphrase", request.ca_passphrase,
-                   "Where the CA key's passphrase is: env:NAME, file:PATH, fd:N, prompt")
+      ->add_option(
+          "--ca-passphrase", request.ca_passphrase,
+          "Where the CA key's passphrase or the token's PIN is: env:NAME, file:PATH, fd:N, "
+          "credential:NAME, prompt")
       ->needs(ca);
   CLI::Option* certificate = command->add_option(
       "--cert", request.certificate, "Certificate to write instead of minting one (PEM)");

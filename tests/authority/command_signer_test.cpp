@@ -246,6 +246,16 @@ TEST(Command, ThatIsMissingIsNamed) {
               FailsWith(Code::invalid_input, "the signing command is empty"));
 }
 
+TEST(Command, TakesNoPassphrase) {
+  const CaFolder folder;
+  AuthoritySource source = behind(folder, {kExample, folder.key()}, Mode::call);
+  source.passphrase = PassphraseSource{PassphraseSource::Kind::env, "IMPRINT_TEST_PASSPHRASE"};
+  EXPECT_THAT(Authority::open(source, now()),
+              FailsWith(Code::invalid_input,
+                        "/sign-with-openssl': it gets its secrets by itself; a passphrase is for a "
+                        "key file or a token"));
+}
+
 TEST(Command, WithAnotherKeyIsRefused) {
   const CaFolder folder;
   const CaFolder other;

@@ -132,10 +132,10 @@ struct Overrides {
   std::optional<OutputFormat> format;
 };
 
-/// Reads and checks a manifest; opens no other file, but says when one that it names is missing.
-/// Errors are one line: `manifest.json: line 3, column 9: ...` when it is no JSON, else with the
-/// JSON pointer: `manifest.json: /identity/kee: unknown key (did you mean 'key'?)`. A passphrase is
-/// never repeated.
+/// Reads and checks a manifest; opens no other file, but says when one that it names is missing,
+/// and looks into the CA folder when `authority` is one. Errors are one line: `manifest.json: line
+/// 3, column 9: ...` when it is no JSON, else with the JSON pointer: `manifest.json: /identity/kee:
+/// unknown key (did you mean 'key'?)`. A passphrase is never repeated.
 [[nodiscard]] Result<Manifest> load_manifest(const fs::path& path, const Overrides& overrides = {});
 
 /// The same from text; `path` names it in messages and is what paths are relative to.

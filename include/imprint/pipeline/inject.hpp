@@ -16,7 +16,7 @@ struct InjectRequest {
   std::string id;
   std::optional<fs::path>
       manifest;  ///< identity, files, configuration; none: CN={id}, P-256, 3650 days
-  /// Mint: CA folder (ca-cert.pem, ca-private.key), with `ca_passphrase` as a source word
+  /// Mint: CA folder, with `ca_passphrase` (of its key, or its token's PIN) as a source word
   /// ("env:NAME").
   std::optional<fs::path> ca_directory;
   std::optional<std::string> ca_passphrase;
