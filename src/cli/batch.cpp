@@ -142,6 +142,12 @@ void print_report(Console& console, const pipeline::PlanSummary& plan,
   console.note(fmt::format("{} of {} devices done in {}{}{}, {:.{}f} devices/s; results in {}",
                            report.done, report.devices, duration_text(report.seconds), before,
                            failed, rate, rate < 10 ? 1 : 0, plan.output_directory));
+  if (report.superseded > 0) {
+    console.note(
+        fmt::format("{} certificates of an interrupted run are in no image: take them back "
+                    "with imprint ca revoke --superseded --ledger {}/ledger.db",
+                    report.superseded, plan.output_directory));
+  }
   if (report.interrupted) console.note("interrupted: run the same command again to go on");
 }
 

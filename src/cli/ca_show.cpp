@@ -23,17 +23,26 @@ struct ShowOptions {
   bool json = false;
 };
 
-/// How many certificates of the ledger are in which state; none when there is no ledger.
-using Counts = std::map<std::string, std::uint64_t>;
+/// What the ledger says of the CA's certificates.
+struct Issued {
+  std::map<std::string, std::uint64_t> states;  ///< how many are in which state
+  std::uint64_t revoked = 0;
+  std::optional<TimePoint> next_crl;  ///< when the latest CRL wants to be replaced
+};
 
-Result<std::optional<Counts>> count(const fs::path& path) {
+/// None when there is no ledger.
+Result<std::optional<Issued>> count(const fs::path& path, const crypto::Certificate& ca) {
   auto ledger = ledger::Ledger::open_read_only(path);
-  if (!ledger && ledger.error().code == Code::not_found) return std::optional<Counts>();
+  if (!ledger && ledger.error().code == Code::not_found) return std::optional<Issued>();
   if (!ledger) return fail(std::move(ledger).error());
-  Counts counts;
-  IMPRINT_TRY(ledger->for_each(
-      [&](const ledger::DeviceRow& row) { ++counts[std::string(ledger::name(row.state))]; }));
-  return std::optional<Counts>(std::move(counts));
+  Issued issued;
+  IMPRINT_TRY(ledger->for_each([&](const ledger::DeviceRow& row) {
+    ++issued.states[std::string(ledger::name(row.state))];
+    if (row.revoked) ++issued.revoked;
+  }));
+  const auto crl = IMPRINT_TRY(ledger->latest_crl(crypto::sha256(ca.public_key_der())));
+  if (crl) issued.next_crl = crl->second;
+  return std::optional<Issued>(std::move(issued));
 }
 
 std::string kind_of(const crypto::Certificate& certificate) {
@@ -62,7 +71,7 @@ Json certificate_json(const crypto::Certificate& certificate) {
           {"path_length", length ? Json(*length) : Json()}};
 }
 
-void print_json(const authority::CaDescription& ca, const std::optional<Counts>& counts,
+void print_json(const authority::CaDescription& ca, const std::optional<Issued>& issued,
                 Console& console) {
   Json record = {{"version", 1}, {"certificate", certificate_json(ca.certificate)}};
   record["chain"] = Json::array();
@@ -71,7 +80,9 @@ void print_json(const authority::CaDescription& ca, const std::optional<Counts>&
   record["key"] = {{"location", ca.key}, {"state", ca.key_state}};
   record["problems"] = ca.problems;
   record["warnings"] = ca.warnings;
-  record["issued"] = counts ? Json(*counts) : Json();
+  record["issued"] = issued ? Json(issued->states) : Json();
+  record["revoked"] = issued ? Json(issued->revoked) : Json();
+  record["next_crl"] = issued && issued->next_crl ? Json(to_rfc3339(*issued->next_crl)) : Json();
   console.out() << record.dump(2) << '\n';
 }
 
@@ -80,7 +91,7 @@ std::string days_left(TimePoint end, TimePoint now) {
   return days < 0 ? "expired" : fmt::format("{} days left", days);
 }
 
-void print_text(const authority::CaDescription& ca, const std::optional<Counts>& counts,
+void print_text(const authority::CaDescription& ca, const std::optional<Issued>& issued,
                 TimePoint now, Console& console) {
   std::ostream& out = console.out();
   const crypto::Certificate& certificate = ca.certificate;
@@ -101,11 +112,16 @@ void print_text(const authority::CaDescription& ca, const std::optional<Counts>&
     line("above it", fmt::format("{}, to {}", above.subject_text(), to_rfc3339(above.not_after())));
   }
   line("private key", fmt::format("{} ({})", ca.key, ca.key_state));
-  if (counts) {
+  if (issued) {
     std::string text;
-    for (const auto& [state, number] : *counts)
+    for (const auto& [state, number] : issued->states)
       text += fmt::format("{}{} {}", text.empty() ? "" : ", ", number, state);
+    if (issued->revoked > 0) text += fmt::format("; {} revoked", issued->revoked);
     line("issued", text.empty() ? "nothing yet" : text);
+    if (issued->next_crl) {
+      line("next CRL", fmt::format("due on {}{}", to_rfc3339(*issued->next_crl),
+                                   *issued->next_crl < now ? " (overdue)" : ""));
+    }
   }
   for (const std::string& warning : ca.warnings)
     line("warning", warning);
@@ -119,13 +135,14 @@ Exit run_show(const ShowOptions& options, Console& console) {
   const TimePoint now = system_clock().now();
   const auto described = authority::describe(*source, now);
   if (!described) return console.fail(described.error());
-  const auto counts =
-      count(options.ledger.empty() ? options.ca.directory / "ledger.db" : options.ledger);
-  if (!counts) return console.fail(counts.error());
+  const auto issued =
+      count(options.ledger.empty() ? options.ca.directory / "ledger.db" : options.ledger,
+            described->certificate);
+  if (!issued) return console.fail(issued.error());
   if (options.json) {
-    print_json(*described, *counts, console);
+    print_json(*described, *issued, console);
   } else {
-    print_text(*described, *counts, now, console);
+    print_text(*described, *issued, now, console);
   }
   return Exit::done;
 }

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 
 #include "batch_fixture.hpp"
+#include "imprint/base/clock.hpp"
 #include "support/command.hpp"
 #include "support/fault.hpp"
 
@@ -290,6 +291,14 @@ TEST_F(CaIssue, ShowSaysWhatTheCaIs) {
   EXPECT_EQ(shown["key"]["state"], "not encrypted");
   EXPECT_TRUE(shown["problems"].empty());
   EXPECT_EQ(shown["issued"]["placed"], 1);
+  EXPECT_EQ(shown["revoked"], 0);
+  EXPECT_TRUE(shown["next_crl"].is_null());
+  ok({"ca", "revoke", "ca", "--id", "u"});
+  ok({"ca", "crl", "ca", "--output", "crl.pem", "--days", "7"});
+  const Json after = Json::parse(ok({"ca", "show", "ca", "--json"}).out);
+  EXPECT_EQ(after["revoked"], 1);
+  EXPECT_GT(after["next_crl"].get<std::string>(), to_rfc3339(system_clock().now()));
+  EXPECT_THAT(ok({"ca", "show", "ca"}).out, HasSubstr("issued       1 placed; 1 revoked\n"));
   const std::string text = ok({"ca", "show", "root"}).out;
   EXPECT_THAT(text, HasSubstr("subject      CN=Test Root\n"));
   EXPECT_THAT(text, HasSubstr("kind         root\n"));
