@@ -58,6 +58,8 @@ class Source {
     return decode(ByteView(first).subspan(begin + kBegin.size()));
   }
 
+  [[nodiscard]] std::uint64_t size_bytes() const noexcept { return size_; }
+
   /// The next `size` bytes, valid until the next call.
   Result<ByteView> take(std::size_t size) {
     while (buffer_.size() - position_ < size) {
@@ -122,6 +124,7 @@ class Reader {
     signing_ = true;
     const Header tbs = IMPRINT_TRY(expect(der::kSequence));
     const std::uint64_t end = taken_ + tbs.size;
+    signed_bytes_ = tbs.raw.size() + tbs.size;
     IMPRINT_TRY(read_head());
     while (taken_ < end)
       IMPRINT_TRY(read_rest());
@@ -257,7 +260,11 @@ class Reader {
     // Another one: nothing is kept, and it is not what a CA of ours has signed.
     algorithm_ = known != kAlgorithms.end() ? std::optional(*known) : std::nullopt;
     const auto hash = hash_of(algorithm_.value_or(SignatureAlgorithm::rsa_sha256));
-    if (!hash) return;
+    if (!hash) {
+      // At once: growing would hold it twice. The file's size bounds what it may claim to be.
+      message_.reserve(static_cast<std::size_t>(std::min(signed_bytes_, source_.size_bytes())));
+      return;
+    }
     hash_.emplace(*hash);
     hash_->update(message_);
     message_ = {};
@@ -265,12 +272,14 @@ class Reader {
 
   bool verify(const Certificate& ca, ByteView signature) {
     const auto wanted = signature_algorithm_of(ca);
+    if (hash_) message_ = hash_->finish();
     return wanted && *wanted == *algorithm_ &&
-           verify_signed_input(ca, *algorithm_, hash_ ? hash_->finish() : message_, signature);
+           verify_signed_input(ca, *algorithm_, message_, signature);
   }
 
   Source source_;
   std::uint64_t taken_ = 0;
+  std::uint64_t signed_bytes_ = 0;
   bool signing_ = false;  // what is taken now is part of what is signed
   std::optional<Hash> hash_;
   Bytes message_;  // what was taken before the hash was known; of Ed25519 all of it
