@@ -41,7 +41,7 @@ Result<std::optional<Issued>> count(const fs::path& path, const crypto::Certific
     if (row.revoked) ++issued.revoked;
   }));
   const auto crl = IMPRINT_TRY(ledger->latest_crl(crypto::sha256(ca.public_key_der())));
-  if (crl) issued.next_crl = crl->second;
+  if (crl) issued.next_crl = crl->next_update;
   return std::optional<Issued>(std::move(issued));
 }
 
