@@ -171,8 +171,7 @@ Result<Answer> CommandSigner::ask(ByteView input) {
 /// How a co-process ended, when it did: that says more than the end of its output.
 Result<std::string> with_exit_status(CommandProcess& process, Result<std::string> line) {
   if (line || line.error().code != Code::io) return line;
-  const auto status =
-      process.wait(std::chrono::steady_clock::now() + std::chrono::milliseconds(200));
+  const auto status = process.wait(std::chrono::steady_clock::now() + std::chrono::seconds(1));
   if (!status) return line;
   line.error().what += fmt::format(" (exit status {})", *status);
   return line;
@@ -193,8 +192,10 @@ Result<Answer> CommandSigner::ask_coprocess(const std::string& request, std::uin
 Result<Answer> CommandSigner::ask_new_process(const std::string& request, std::uint64_t id) {
   CommandProcess process = IMPRINT_TRY(CommandProcess::start(key_.command));
   const auto until = deadline();
-  // A program that fails before it reads has a better reason than our broken pipe: its exit status.
-  const auto written = process.write(request, until);
+  // Whether a program that does not read ends before or after our writing is luck. Its exit status
+  // and what it wrote are better reasons than a broken pipe, and one that hangs is found by
+  // reading.
+  static_cast<void>(process.write(request, until));
   process.close_input();
   auto line = process.read_line(kMaxAnswerBytes, until);
   auto end = line ? process.expect_end(until) : Result<>{};
@@ -209,7 +210,6 @@ Result<Answer> CommandSigner::ask_new_process(const std::string& request, std::u
     if (answer && answer->refusal) return answer;
     return fail(Code::crypto, fmt::format("it ended with exit status {}", exit_status));
   }
-  if (!line && !written) return fail(written.error());
   if (!line) return fail(Code::corrupt, line.error().what);
   return parse_answer(*line, id);
 }

@@ -162,13 +162,16 @@ class BadCommand : public testing::TestWithParam<Misbehaviour> {};
 TEST_P(BadCommand, IsRefusedWithItsReason) {
   const ScriptedCa ca(GetParam().script);
   const auto started = std::chrono::steady_clock::now();
-  const auto opened = ca.open(GetParam().mode, std::chrono::seconds(1));
+  // Only who waits for the timeout wants a short one: openssl alone takes a second on a busy
+  // machine.
+  const bool hangs = GetParam().message.find("in time (1 s)") != std::string::npos;
+  const auto opened = ca.open(GetParam().mode, std::chrono::seconds(hangs ? 1 : 60));
   ASSERT_FALSE(opened);
   EXPECT_THAT(opened.error().message(),
               testing::StartsWith("signing command 'sh': a test signature: signing with the "
                                   "command 'sh': "));
   EXPECT_THAT(opened.error().message(), testing::HasSubstr(GetParam().message));
-  EXPECT_LT(std::chrono::steady_clock::now() - started, std::chrono::seconds(10));
+  EXPECT_LT(std::chrono::steady_clock::now() - started, std::chrono::seconds(30));
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -180,12 +183,14 @@ INSTANTIATE_TEST_SUITE_P(
         Misbehaviour{"call_signal", "kill -SEGV $$", Mode::call, "it ended with exit status 139"},
         Misbehaviour{"call_hangs", "sleep 1000", Mode::call,
                      "it did not answer in time (1 s) and was ended"},
-        Misbehaviour{"call_hangs_after_its_answer", "\"$example\" \"$1\"; exec sleep 1000",
-                     Mode::call, "it did not answer in time (1 s) and was ended"},
-        Misbehaviour{"call_does_not_end", "\"$example\" \"$1\"; exec sleep 1000 >&-", Mode::call,
+        Misbehaviour{"call_hangs_after_its_answer",
+                     "echo '{\"id\":1,\"signature\":\"AAAA\"}'; exec sleep 1000", Mode::call,
+                     "it did not answer in time (1 s) and was ended"},
+        Misbehaviour{"call_does_not_end",
+                     "echo '{\"id\":1,\"signature\":\"AAAA\"}'; exec sleep 1000 >&-", Mode::call,
                      "it did not end in time (1 s) and was ended"},
         Misbehaviour{"call_silent", "cat >/dev/null", Mode::call, "it ended without an answer"},
-        Misbehaviour{"call_partial", "read request; printf '{\"id\":1'", Mode::call,
+        Misbehaviour{"call_partial", "printf '{\"id\":1'", Mode::call,
                      "it ended in the middle of its answer"},
         Misbehaviour{"call_two_lines", "\"$example\" \"$1\"; echo and more", Mode::call,
                      "it wrote more than one line"},
