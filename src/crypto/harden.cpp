@@ -32,7 +32,7 @@ void* take(std::size_t size, const char* /*file*/, int /*line*/) {
 
 void give_back(void* memory, const char* /*file*/, int /*line*/) {
   if (memory == nullptr) return;
-  OPENSSL_cleanse(memory, ::malloc_usable_size(memory));
+  wipe(memory, ::malloc_usable_size(memory));
   std::free(memory);
 }
 

@@ -39,7 +39,9 @@ void release(std::byte* memory, std::size_t size) noexcept {
 }  // namespace
 
 void wipe(void* data, std::size_t size) noexcept {
-  OPENSSL_cleanse(data, size);
+  // Not OPENSSL_cleanse, which goes eight bytes at a time: as every block that OpenSSL gives back
+  // is wiped, that cost a tenth of a batch's processor time.
+  if (size != 0) ::explicit_bzero(data, size);
 }
 
 SecretBytes::SecretBytes(std::size_t size) {

@@ -167,34 +167,21 @@ TEST(Protect, NoFileOutsideTheOutputIsOpenedForWriting) {
 
 TEST(Protect, NoOutputButTheImageHoldsAnythingOfAKey) {
   IMPRINT_NEED_IMAGES();
-  BatchFolder folder(Variant::empty_b, 3);
+  const BatchFolder folder(Variant::empty_b, 1);
   const auto made = run_command({binary(), "batch", "manifest.json", "--events", "-", "--json"});
   ASSERT_EQ(made.status, 0) << made.err;
   folder.write("stdout", made.out);
   folder.write("stderr", made.err);
   // Base64 of the first 12 bytes of the scalar, and its hexadecimal digits.
-  std::vector<std::string> secrets;
-  for (int i = 1; i <= 3; ++i) {
-    const std::string pem = ImageOracle(fmt::format("out/unit-{}.sdimg", i))
-                                .cat(kData, "/mender/mender-cert-private.pem");
-    secrets.push_back(pem.substr(pem.find('\n') + 1 + 48, 16));
-    const auto der =
-        run_command({"openssl", "pkcs8", "-topk8", "-nocrypt", "-outform", "DER"}, pem).out;
-    ASSERT_GE(der.size(), 68U);
-    secrets.push_back(to_hex(bytes_of(std::string_view(der).substr(36, 32))));
-    const auto there = run_command(
-        {"grep", "-qaF", secrets[secrets.size() - 2], fmt::format("out/unit-{}.sdimg", i)});
-    EXPECT_EQ(there.status, 0) << "the control";
-  }
-  int files = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(".")) {
-    if (!entry.is_regular_file() || entry.path().extension() == ".sdimg") continue;
-    const std::string content = slurp(entry.path());
-    for (const std::string& secret : secrets)
-      EXPECT_EQ(content.find(secret), std::string::npos) << entry.path();
-    ++files;
-  }
-  EXPECT_GE(files, 8) << "ledger, list, report, block maps, stdout, stderr ...";
+  const std::string pem =
+      ImageOracle("out/unit-1.sdimg").cat(kData, "/mender/mender-cert-private.pem");
+  const std::string base64 = pem.substr(pem.find('\n') + 1 + 48, 16);
+  const auto der = run_command({"openssl", "pkcs8", "-topk8", "-nocrypt", "-outform", "DER"}, pem);
+  ASSERT_GE(der.out.size(), 68U);
+  const std::string hex = to_hex(bytes_of(std::string_view(der.out).substr(36, 32)));
+  EXPECT_EQ(run_command({"grep", "-rlaFi", "-e", base64, "-e", hex, "."}).out,
+            "./out/unit-1.sdimg\n")
+      << "nor ledger, list, report, block map, golden image, stdout, stderr";
 }
 
 }  // namespace
