@@ -37,29 +37,40 @@ struct CaInitOptions {
 
 /// From the general to the particular, as certificates usually have it; what was not given is left
 /// out.
-std::vector<crypto::SubjectAttribute> subject(const CaInitOptions& options) {
+Result<std::vector<crypto::SubjectAttribute>> subject(const CaInitOptions& options) {
   using crypto::NameField;
-  const crypto::SubjectAttribute all[] = {
-      {NameField::country, options.country},
-      {NameField::state, options.state},
-      {NameField::locality, options.locality},
-      {NameField::organization, options.organization},
-      {NameField::organizational_unit, options.unit},
-      {NameField::common_name, options.common_name},
-      {NameField::serial_number, options.serial_number},
-      {NameField::email_address, options.email},
+
+  struct Attribute {
+    std::string_view option;
+    NameField field;
+    const std::string& value;
+  };
+
+  const Attribute all[] = {
+      {"--country", NameField::country, options.country},
+      {"--state", NameField::state, options.state},
+      {"--locality", NameField::locality, options.locality},
+      {"--org", NameField::organization, options.organization},
+      {"--unit", NameField::organizational_unit, options.unit},
+      {"--cn", NameField::common_name, options.common_name},
+      {"--serial-number", NameField::serial_number, options.serial_number},
+      {"--email", NameField::email_address, options.email},
   };
   std::vector<crypto::SubjectAttribute> given;
-  for (const crypto::SubjectAttribute& attribute : all) {
-    if (!attribute.value.empty()) given.push_back(attribute);
+  for (const Attribute& attribute : all) {
+    if (attribute.value.empty()) continue;
+    IMPRINT_TRY(crypto::check_name_value(attribute.field, attribute.value)
+                    .context(std::string(attribute.option)));
+    given.push_back({attribute.field, attribute.value});
   }
   return given;
 }
 
 Result<authority::NewCa> init(const CaInitOptions& options) {
   const crypto::KeyKind key = IMPRINT_TRY(crypto::parse_key_kind(options.key).context("--key"));
+  auto names = IMPRINT_TRY(subject(options));
   authority::CaInit request{.directory = options.directory,
-                            .subject = subject(options),
+                            .subject = std::move(names),
                             .key = key,
                             .days = options.days,
                             .path_length = options.path_length,

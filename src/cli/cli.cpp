@@ -25,16 +25,34 @@ int report_parse_end(const CLI::App& program, const CLI::ParseError& end, Consol
     return static_cast<int>(Exit::done);
   }
   const CLI::App* command = &program;
-  while (!command->get_subcommands().empty())
+  std::string words;  // `ca init `
+  while (!command->get_subcommands().empty()) {
     command = command->get_subcommands().front();
+    words += command->get_name() + " ";
+  }
   // A command that does not exist is left over, and CLI11 would only say that there is none.
-  const std::vector<std::string> unknown = program.remaining();
-  const std::string what = command == &program && !unknown.empty()
-                               ? fmt::format("there is no command '{}'", unknown.front())
+  const std::vector<std::string> unknown = program.remaining(true);
+  const bool wants_command =
+      !command->get_subcommands([](const CLI::App*) { return true; }).empty();
+  const std::string what = wants_command && !unknown.empty()
+                               ? fmt::format("there is no command '{}{}'", words, unknown.front())
                                : std::string(end.what());
-  console.err() << fmt::format("imprint: error: {} (see 'imprint {}--help')\n", what,
-                               command == &program ? std::string() : command->get_name() + " ");
+  console.err() << fmt::format("imprint: error: {} (see 'imprint {}--help')\n", what, words);
   return static_cast<int>(Exit::bad_input);
+}
+
+/// A script's variable that is not set gives an empty value, which the commands would take for an
+/// option that was not given: a key without a passphrase, a CA in the working directory.
+std::string refuse_empty(const std::string& value) {
+  return value.empty() ? "the value is empty; give one, or leave the option out" : "";
+}
+
+void refuse_empty_values(CLI::App& command) {
+  for (CLI::Option* option : command.get_options()) {
+    if (option->get_items_expected_max() > 0) option->check(refuse_empty);
+  }
+  for (CLI::App* below : command.get_subcommands([](CLI::App*) { return true; }))
+    refuse_empty_values(*below);
 }
 
 }  // namespace
@@ -63,6 +81,7 @@ int run(std::span<const std::string> args, std::ostream& out, std::ostream& err)
     entries.push_back(
         {program.get_subcommands([](const CLI::App*) { return true; }).back(), std::move(action)});
   }
+  refuse_empty_values(program);
 
   std::vector<std::string> reversed(args.rbegin(), args.rend());  // as CLI11 wants a vector
   try {

@@ -172,9 +172,19 @@ TEST(BadUsage, IsOneLineAndExitStatusTwo) {
        2,
        {"ca", "init", "ca"}},
       {"no CA command", nothing, "A subcommand is required (see 'imprint ca --help')", 2, {"ca"}},
+      {"unknown CA command",
+       nothing,
+       "there is no command 'ca initt' (see 'imprint ca --help')",
+       2,
+       {"ca", "initt", "new"}},
+      {"days in words",
+       nothing,
+       "Could not convert: --days = many (see 'imprint ca init --help')",
+       2,
+       {"ca", "init", "new", "--days", "many"}},
       {"CA country",
        nothing,
-       "'Norway' is no country; C takes the two capital letters of ISO 3166",
+       "--country: 'Norway' is no country; C takes the two capital letters of ISO 3166",
        2,
        {"ca", "init", "new", "--country", "Norway"}},
       {"CA key",
@@ -189,6 +199,37 @@ TEST(BadUsage, IsOneLineAndExitStatusTwo) {
        "(what was given is not shown here: it may be a passphrase)",
        2,
        {"ca", "init", "new", "--passphrase", "hunter2"}},
+  });
+}
+
+// What a script gives whose variable is not set. Taken for an option that was not given, it would
+// be a key without a passphrase, a CA in the working directory, a CA of the default name.
+TEST(BadUsage, AnEmptyValueIsRefused) {
+  IMPRINT_NEED_IMAGES();
+  const std::string rest = ": the value is empty; give one, or leave the option out (see 'imprint ";
+  expect_refusals({
+      {"passphrase",
+       nothing,
+       "--passphrase" + rest + "ca init --help')",
+       2,
+       {"ca", "init", "new", "--passphrase", ""}},
+      {"passphrase after =",
+       nothing,
+       "--passphrase: 1 required TEXT missing (see 'imprint ca init --help')",
+       2,
+       {"ca", "init", "new", "--passphrase="}},
+      {"name", nothing, "--cn" + rest + "ca init --help')", 2, {"ca", "init", "new", "--cn", ""}},
+      {"folder", nothing, "DIR" + rest + "ca init --help')", 2, {"ca", "init", ""}},
+      {"ledger",
+       nothing,
+       "--ledger" + rest + "ca crl --help')",
+       2,
+       {"ca", "crl", "ca", "--output", "x", "--ledger", ""}},
+      {"image",
+       nothing,
+       "--image" + rest + "batch --help')",
+       2,
+       {"batch", "manifest.json", "--image", ""}},
   });
 }
 
