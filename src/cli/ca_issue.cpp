@@ -137,10 +137,13 @@ Entry add_ca_issue_device(CLI::App& ca) {
   command->footer(std::string(help::kCa));
   options->issue.add_to(*command);
   command->add_option("--id", options->id, "The device's id")->required();
-  command->add_option("--manifest", options->manifest,
-                      "Take the certificate's profile from this manifest's identity");
-  command->add_option("--set", options->settings,
-                      "Variable of the manifest's templates: name=value (repeat as needed)");
+  CLI::Option* manifest =
+      command->add_option("--manifest", options->manifest,
+                          "Take the certificate's profile from this manifest's identity");
+  command
+      ->add_option("--set", options->settings,
+                   "Variable of the manifest's templates: name=value (repeat as needed)")
+      ->needs(manifest);
   command->add_option("--days", options->days,
                       "Validity (default: the manifest's, without one 3650)");
   return {command, [options](Console& console) {

@@ -57,6 +57,23 @@ struct Order {
   std::vector<std::string> warnings;
 };
 
+/// Whoever holds the private half of a given key can issue certificates, if it is a CA's.
+Result<> refuse_key_of_ca(const IssueTarget& target, const crypto::PublicKey& key,
+                          const Authority& authority) {
+  if (!target.public_key) return {};
+  const Bytes wanted = IMPRINT_TRY(key.der());
+  const auto has_it = [&wanted](const crypto::Certificate& ca) {
+    return ca.public_key_der() == wanted;
+  };
+  if (!has_it(authority.certificate()) && std::ranges::none_of(authority.chain(), has_it))
+    return {};
+  return fail(
+      Code::invalid_input,
+      fmt::format("{}: it is the key of the CA itself, or of one above it; give that of the "
+                  "device or server",
+                  quoted(target.public_key->string())));
+}
+
 Result<> refuse_existing(const fs::path& path) {
   std::error_code ignored;
   if (!fs::exists(fs::symlink_status(path, ignored))) return {};
@@ -109,6 +126,7 @@ Result<IssueReport> issue(Order order, std::string_view command, const Clock& cl
   if (!order.target.public_key) IMPRINT_TRY(refuse_existing(key_path));
 
   const Subject subject = IMPRINT_TRY(subject_of(order.target, order.profile.key));
+  IMPRINT_TRY(refuse_key_of_ca(order.target, subject.public_key, order.authority));
   order.profile.key = subject.public_key.kind();
   const auto signer = IMPRINT_TRY(order.authority.signer().clone());
   const std::vector<std::string_view> slots(order.slots.begin(), order.slots.end());
@@ -210,8 +228,9 @@ Result<IssueReport> issue_device(const DeviceRequest& request, const Clock& cloc
   const Authority authority = IMPRINT_TRY(Authority::open(request.authority, clock.now()));
   // With --days the end is not the manifest's to mend.
   const auto manifest_file = request.days ? std::nullopt : request.manifest;
+  auto profile = device_profile(manifest.identity, authority, clock.now(), manifest_file);
   auto described =
-      IMPRINT_TRY(device_profile(manifest.identity, authority, clock.now(), manifest_file));
+      IMPRINT_TRY(manifest_file ? std::move(profile) : std::move(profile).context("--days"));
   return issue({.authority = authority,
                 .target = request.target,
                 .purpose = Purpose::device,

@@ -176,6 +176,18 @@ TEST_F(CaIssue, BadKeysAreRefused) {
           "'e3.pub': an RSA key whose public exponent is not 65537; make another key");
 }
 
+TEST_F(CaIssue, TheKeyOfACaIsNoDevices) {
+  for (const std::string ca : {"ca", "root"}) {
+    openssl({"pkey", "-in", ca + "/ca-private.key", "-pubout", "-out", ca + ".pub"});
+    const std::string refusal = "'" + ca +
+                                ".pub': it is the key of the CA itself, or of one above it; give "
+                                "that of the device or server";
+    refused({"ca", "issue-device", "ca", "--id", "u", "--public-key", ca + ".pub"}, refusal);
+    refused({"ca", "issue-server", "ca", "--cn", "a.example", "--public-key", ca + ".pub"},
+            refusal);
+  }
+}
+
 TEST_F(CaIssue, AKeyServesOneCertificate) {
   make_key("k", kP256);
   ok({"ca", "issue-device", "ca", "--id", "first", "--public-key", "k.pub", "--output", "out"});
@@ -243,6 +255,10 @@ TEST_F(CaIssue, BadArgumentsAreRefused) {
   refused({"ca", "issue-device", "half", "--id", "x"},
           "the CA 'half/ca-cert.pem' has no key 'half/ca-private.key'; put it there, or write "
           "'half/authority.json' to say where it is");
+  refused({"ca", "issue-device", "ca", "--id", "x", "--set", "serial=1"},
+          "--set requires --manifest (see 'imprint ca issue-device --help')");
+  refused({"ca", "issue-device", "ca", "--id", "x", "--days", "0"},
+          "--days: a certificate for 0 days is never valid; give at least 1");
 }
 
 TEST_F(CaIssue, AServerIsVerifiedByItsNames) {
