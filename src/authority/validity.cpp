@@ -30,7 +30,7 @@ Result<TimePoint> wished_start(const ValiditySpec& spec, TimePoint now, TimePoin
   }
   if (start < ca_end) return start;
   return refuse(
-      fmt::format("a device certificate from {} would begin after its CA has ended, on {}; begin "
+      fmt::format("a certificate from {} would begin after its CA has ended, on {}; begin "
                   "earlier, or use a CA that lasts longer",
                   to_rfc3339(start), to_rfc3339(ca_end)));
 }
@@ -53,7 +53,7 @@ Result<TimePoint> wished_end(const ValiditySpec& spec, TimePoint start, TimePoin
                               to_rfc3339(end)));
   }
   if (end > now) return end;
-  return refuse(fmt::format("a device certificate until {} has ended already (now it is {})",
+  return refuse(fmt::format("a certificate until {} has ended already (now it is {})",
                             to_rfc3339(end), to_rfc3339(now)));
 }
 
@@ -64,19 +64,19 @@ Result<> fit_start(LeafValidity& validity, TimePoint ca_start, OutlivesCa policy
   switch (policy) {
     case OutlivesCa::error:
       return refuse(
-          fmt::format("a device certificate from {} would begin before its CA, which begins on {}; "
+          fmt::format("a certificate from {} would begin before its CA, which begins on {}; "
                       "before that nobody can verify it: begin later, or say \"outlives_ca\": "
                       "\"truncate\" to begin with the CA",
                       begins, ca_begins));
     case OutlivesCa::truncate:
       validity.not_before = ca_start;
       validity.cut = true;
-      validity.notes.push_back(fmt::format(
-          "device certificates begin with their CA on {}, not on {}", ca_begins, begins));
+      validity.notes.push_back(
+          fmt::format("certificates begin with their CA on {}, not on {}", ca_begins, begins));
       return {};
     case OutlivesCa::permit:
       validity.warnings.push_back(
-          fmt::format("device certificates begin on {}, before their CA, which begins on {}: in "
+          fmt::format("certificates begin on {}, before their CA, which begins on {}: in "
                       "between nobody can verify them",
                       begins, ca_begins));
       return {};
@@ -92,16 +92,15 @@ Unexpected refuse_end(const LeafValidity& validity, const ValiditySpec& spec, Ti
   } else if (fitting > 0) {
     advice = fmt::format("give at most {} days, or {}", fitting, advice);
   }
-  return refuse(
-      fmt::format("a device certificate until {} would outlive its CA, which ends on {}; {}",
-                  end_text(validity.not_after), to_rfc3339(ca_end), advice));
+  return refuse(fmt::format("a certificate until {} would outlive its CA, which ends on {}; {}",
+                            end_text(validity.not_after), to_rfc3339(ca_end), advice));
 }
 
 Result<> fit_end(LeafValidity& validity, const ValiditySpec& spec, TimePoint ca_end) {
   if (validity.not_after <= ca_end) return {};
   if (spec.outlives_ca == OutlivesCa::permit) {
     validity.warnings.push_back(
-        fmt::format("device certificates are valid until {} and outlive their CA, which ends on "
+        fmt::format("certificates are valid until {} and outlive their CA, which ends on "
                     "{}: after that they verify only under a renewed certificate of the CA",
                     end_text(validity.not_after), to_rfc3339(ca_end)));
     return {};
@@ -110,10 +109,9 @@ Result<> fit_end(LeafValidity& validity, const ValiditySpec& spec, TimePoint ca_
   // years" both.
   const bool small = validity.not_after - ca_end < Days(1);
   if (spec.outlives_ca == OutlivesCa::error && !small) return refuse_end(validity, spec, ca_end);
-  validity.notes.push_back(
-      small ? "device certificates end with their CA, up to a day early"
-            : fmt::format("device certificates end with their CA on {}, not in {}",
-                          to_rfc3339(ca_end), end_text(validity.not_after)));
+  validity.notes.push_back(small ? "certificates end with their CA, up to a day early"
+                                 : fmt::format("certificates end with their CA on {}, not in {}",
+                                               to_rfc3339(ca_end), end_text(validity.not_after)));
   validity.not_after = ca_end;
   validity.cut = true;
   return {};
@@ -150,9 +148,8 @@ Result<LeafValidity> leaf_validity(const Authority& authority, const ValiditySpe
   IMPRINT_TRY(fit_start(validity, ca.not_before(), spec.outlives_ca));
   IMPRINT_TRY(fit_end(validity, spec, ca.not_after()));
   if (validity.not_before > now) {
-    validity.warnings.push_back(
-        fmt::format("device certificates are not valid before {} (now it is {})",
-                    to_rfc3339(validity.not_before), to_rfc3339(now)));
+    validity.warnings.push_back(fmt::format("certificates are not valid before {} (now it is {})",
+                                            to_rfc3339(validity.not_before), to_rfc3339(now)));
   }
   return validity;
 }

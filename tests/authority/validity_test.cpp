@@ -59,9 +59,9 @@ TEST_F(LeafValidityTest, WarnsOfAStartThatIsYetToCome) {
   spec.not_before = start_ + 2 * kDay;
   const auto validity = leaf_validity(authority_, spec, start_);
   ASSERT_THAT(validity, IsOk());
-  EXPECT_EQ(validity->warnings, (std::vector{"device certificates are not valid before " +
-                                             to_rfc3339(start_ + 2 * kDay) + " (now it is " +
-                                             to_rfc3339(start_) + ")"}));
+  EXPECT_EQ(validity->warnings,
+            (std::vector{"certificates are not valid before " + to_rfc3339(start_ + 2 * kDay) +
+                         " (now it is " + to_rfc3339(start_) + ")"}));
 }
 
 TEST_F(LeafValidityTest, MayEndWithTheCa) {
@@ -77,20 +77,20 @@ TEST_F(LeafValidityTest, CutsAnExcessUnderADay) {
   EXPECT_EQ(validity->not_after, end_);
   EXPECT_TRUE(validity->cut);
   EXPECT_EQ(validity->notes,
-            (std::vector<std::string>{"device certificates end with their CA, up to a day early"}));
+            (std::vector<std::string>{"certificates end with their CA, up to a day early"}));
 }
 
 TEST_F(LeafValidityTest, RefusesToOutliveTheCaByADay) {
   const auto refused = leaf_validity(authority_, for_days(365), start_ + kDay);
   EXPECT_THAT(refused, FailsWith(Code::invalid_input,
-                                 "a device certificate until " + to_rfc3339(end_ + kDay) +
+                                 "a certificate until " + to_rfc3339(end_ + kDay) +
                                      " would outlive its CA, which ends on " + to_rfc3339(end_) +
                                      "; give at most 364 days, or use a CA that lasts longer"));
   ValiditySpec forever = for_days(1);
   forever.not_after = crypto::kNoExpiry;
   EXPECT_THAT(leaf_validity(authority_, forever, start_),
               FailsWith(Code::invalid_input,
-                        "a device certificate until 9999 (no expiry) would outlive its CA, which "
+                        "a certificate until 9999 (no expiry) would outlive its CA, which "
                         "ends on " +
                             to_rfc3339(end_) + "; end by " + to_rfc3339(end_) +
                             ", or use a CA that lasts longer"));
@@ -105,11 +105,11 @@ TEST_F(LeafValidityTest, TruncatesBothEndsWhenTold) {
   EXPECT_EQ(validity->not_before, start_);
   EXPECT_EQ(validity->not_after, end_);
   EXPECT_TRUE(validity->cut);
-  EXPECT_EQ(validity->notes, (std::vector<std::string>{
-                                 "device certificates begin with their CA on " +
-                                     to_rfc3339(start_) + ", not on " + to_rfc3339(start_ - kDay),
-                                 "device certificates end with their CA on " + to_rfc3339(end_) +
-                                     ", not in 9999 (no expiry)"}));
+  EXPECT_EQ(validity->notes,
+            (std::vector<std::string>{"certificates begin with their CA on " + to_rfc3339(start_) +
+                                          ", not on " + to_rfc3339(start_ - kDay),
+                                      "certificates end with their CA on " + to_rfc3339(end_) +
+                                          ", not in 9999 (no expiry)"}));
   EXPECT_TRUE(validity->warnings.empty());
 }
 
@@ -124,10 +124,10 @@ TEST_F(LeafValidityTest, PermitsBothEndsWithAWarning) {
   EXPECT_FALSE(validity->cut);
   EXPECT_EQ(validity->warnings,
             (std::vector<std::string>{
-                "device certificates begin on " + to_rfc3339(start_ - kDay) +
+                "certificates begin on " + to_rfc3339(start_ - kDay) +
                     ", before their CA, which begins on " + to_rfc3339(start_) +
                     ": in between nobody can verify them",
-                "device certificates are valid until 9999 (no expiry) and outlive their CA, which "
+                "certificates are valid until 9999 (no expiry) and outlive their CA, which "
                 "ends on " +
                     to_rfc3339(end_) +
                     ": after that they verify only under a renewed certificate of the CA"}));
@@ -139,7 +139,7 @@ TEST_F(LeafValidityTest, RefusesToBeginBeforeTheCa) {
   EXPECT_THAT(
       leaf_validity(authority_, spec, start_),
       FailsWith(Code::invalid_input,
-                "a device certificate from " + to_rfc3339(start_ - 1s) +
+                "a certificate from " + to_rfc3339(start_ - 1s) +
                     " would begin before its CA, which begins on " + to_rfc3339(start_) +
                     "; before that nobody can verify it: begin later, or say \"outlives_ca\": "
                     "\"truncate\" to begin with the CA"));
@@ -150,7 +150,7 @@ TEST_F(LeafValidityTest, RefusesWhatIsNeverValid) {
     ValiditySpec spec{.not_before = end_, .not_after = end_ + kDay, .outlives_ca = policy};
     EXPECT_THAT(leaf_validity(authority_, spec, start_),
                 FailsWith(Code::invalid_input,
-                          "a device certificate from " + to_rfc3339(end_) +
+                          "a certificate from " + to_rfc3339(end_) +
                               " would begin after its CA has ended, on " + to_rfc3339(end_) +
                               "; begin earlier, or use a CA that lasts longer"));
     spec = {.not_before = start_ + kDay, .not_after = start_ + kDay, .outlives_ca = policy};
@@ -158,9 +158,9 @@ TEST_F(LeafValidityTest, RefusesWhatIsNeverValid) {
                 FailsWith(Code::invalid_input, "is never valid"));
     spec = {.not_before = start_ - 2 * kDay, .not_after = start_ - kDay, .outlives_ca = policy};
     EXPECT_THAT(leaf_validity(authority_, spec, start_),
-                FailsWith(Code::invalid_input,
-                          "a device certificate until " + to_rfc3339(start_ - kDay) +
-                              " has ended already (now it is " + to_rfc3339(start_) + ")"));
+                FailsWith(Code::invalid_input, "a certificate until " + to_rfc3339(start_ - kDay) +
+                                                   " has ended already (now it is " +
+                                                   to_rfc3339(start_) + ")"));
     spec = {.not_before = TimePoint(-700'000'000s), .not_after = end_, .outlives_ca = policy};
     EXPECT_THAT(leaf_validity(authority_, spec, start_),
                 FailsWith(Code::invalid_input,

@@ -189,7 +189,7 @@ TEST(BadAuthority, ALeafThatWouldOutliveItIsRefused) {
   IMPRINT_NEED_IMAGES();
   expect_refused_like(
       ca_init({"--days", "100"}),
-      fmt::format("manifest.json: /identity/days: a device certificate until {0} "
+      fmt::format("manifest.json: /identity/days: a certificate until {0} "
                   "would outlive its CA, which ends on {0}; give at most [0-9]+ days, "
                   "or use a CA that lasts longer",
                   kTime));

@@ -58,7 +58,7 @@ TEST(Identity, OfAnIdevidIsOnTheDevice) {
   identity(kIdevid)(folder);
   const CommandResult made = imprint({"batch", "manifest.json"});
   ASSERT_EQ(made.status, 0) << made.err;
-  EXPECT_THAT(made.err, HasSubstr("warning: device certificates are valid until 9999 (no expiry) "
+  EXPECT_THAT(made.err, HasSubstr("warning: certificates are valid until 9999 (no expiry) "
                                   "and outlive their CA, which ends on 20"));
   const auto devices = read_csv("devices.csv");
   ASSERT_EQ(devices.size(), 2U);
@@ -115,7 +115,7 @@ TEST(Identity, HasTheUsagesPoliciesAndTimesOfTheManifest) {
   EXPECT_EQ(line_of(certificate, "-startdate"),
             openssl({"x509", "-noout", "-startdate", "-in", "ca/ca-cert.pem"}))
       << "cut to the CA's, which was made just now";
-  EXPECT_THAT(made.err, HasSubstr("device certificates begin with their CA on "));
+  EXPECT_THAT(made.err, HasSubstr("certificates begin with their CA on "));
 }
 
 TEST(Identity, IsTheSameForInject) {
@@ -196,23 +196,23 @@ TEST(BadIdentity, OutsideTheTimeOfItsCaIsRefused) {
   IMPRINT_NEED_IMAGES();
   const std::string time = "20[0-9-]+T[0-9:]+Z";
   expect_refused({{"not_before", "-1h"}},
-                 fmt::format("not_before: a device certificate from {0} would begin before its CA, "
+                 fmt::format("not_before: a certificate from {0} would begin before its CA, "
                              "which begins on {0}; before that nobody can verify it: begin later, "
                              "or say \"outlives_ca\": \"truncate\" to begin with the CA",
                              time));
   expect_refused({{"days", nullptr}, {"not_after", "99991231235959Z"}},
-                 fmt::format("not_after: a device certificate until 9999 .no expiry. would outlive "
+                 fmt::format("not_after: a certificate until 9999 .no expiry. would outlive "
                              "its CA, which ends on {0}; end by {0}, or use a CA that lasts longer",
                              time));
   expect_refused({{"days", nullptr},
                   {"not_before", "2020-01-01"},
                   {"not_after", "2021-01-01"},
                   {"outlives_ca", "permit"}},
-                 fmt::format("not_after: a device certificate until 2021-01-01T23:59:59Z has ended "
+                 fmt::format("not_after: a certificate until 2021-01-01T23:59:59Z has ended "
                              "already .now it is {}.",
                              time));
   expect_refused({{"not_before", "2090-01-01"}},
-                 fmt::format("not_before: a device certificate from 2090-01-01T00:00:00Z would "
+                 fmt::format("not_before: a certificate from 2090-01-01T00:00:00Z would "
                              "begin after its CA has ended, on {}; begin earlier, or use a CA that "
                              "lasts longer",
                              time));
