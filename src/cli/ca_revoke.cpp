@@ -33,9 +33,10 @@ struct RevokeOptions {
 
 Result<pipeline::RevokeReport> revoke(const RevokeOptions& options) {
   const authority::AuthoritySource source = IMPRINT_TRY(options.ca.certificate_source());
+  auto ca = IMPRINT_TRY(authority::read_ca_certificate(source));
   pipeline::RevokeRequest request{
       .ledger = options.ledger.empty() ? options.ca.directory / "ledger.db" : options.ledger,
-      .ca = IMPRINT_TRY(authority::read_ca_certificate(source)),
+      .ca = std::move(ca),
       .ids = options.ids,
       .all_of_each = options.all,
       .serials = options.serials,
