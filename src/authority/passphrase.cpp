@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
@@ -83,6 +84,41 @@ Result<SecretBytes> read_credential(const std::string& name) {
       IMPRINT_TRY(read_secret_file(std::filesystem::path(directory) / name, kMaxBytes)).content);
 }
 
+volatile std::sig_atomic_t caught_signal = 0;
+
+void on_signal(int signal) {
+  caught_signal = signal;
+}
+
+/// While it lives, what ends a program ends a read instead (EINTR); afterwards the signal does what
+/// it would have done, and the terminal is as it was by then.
+class DelayedSignals {
+ public:
+  DelayedSignals() {
+    caught_signal = 0;
+
+    struct sigaction action {};
+
+    action.sa_handler = on_signal;  // without SA_RESTART
+    for (std::size_t i = 0; i < kSignals.size(); ++i)
+      ::sigaction(kSignals[i], &action, &before_[i]);
+  }
+
+  DelayedSignals(const DelayedSignals&) = delete;
+  DelayedSignals& operator=(const DelayedSignals&) = delete;
+
+  ~DelayedSignals() {
+    for (std::size_t i = 0; i < kSignals.size(); ++i)
+      ::sigaction(kSignals[i], &before_[i], nullptr);
+    if (caught_signal != 0) ::raise(caught_signal);
+  }
+
+ private:
+  static constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
+  std::array<struct sigaction, kSignals.size()> before_{};
+};
+
 /// The terminal with echo off, as it was again afterwards.
 class QuietTerminal {
  public:
@@ -137,6 +173,7 @@ Result<SecretBytes> ask_on_terminal() {
     return fail(Code::invalid_input,
                 "there is no terminal to ask on; use env:NAME, file:PATH, fd:N or credential:NAME");
   }
+  const DelayedSignals signals;
   const QuietTerminal quiet(terminal.get());
   if (!quiet.quiet()) return fail(system_error("switching the terminal's echo off"));
   show(terminal.get(), "Passphrase of the CA key: ");
@@ -144,6 +181,7 @@ Result<SecretBytes> ask_on_terminal() {
   std::size_t used = 0;
   while (used < line.size()) {
     const ssize_t got = ::read(terminal.get(), line.data() + used, 1);
+    if (caught_signal != 0) return fail(Code::cancelled, "interrupted");
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail(system_error("reading the terminal"));
     if (got == 0 || line.data()[used] == std::byte{'\n'}) break;

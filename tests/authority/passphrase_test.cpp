@@ -1,7 +1,9 @@
 #include "imprint/authority/passphrase.hpp"
 
 #include <array>
+#include <csignal>
 #include <fcntl.h>
+#include <pty.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -202,6 +204,35 @@ TEST(Passphrase, IsAskedOnTheTerminalWithoutEcho) {
   }
   ::close(master);
   EXPECT_EQ(shown, "Passphrase of the CA key: \r\n");
+}
+
+// A terminal that shows nothing any more looks broken to whoever has pressed Ctrl-C.
+TEST(Passphrase, AnInterruptedQuestionLeavesTheEchoOn) {
+  int master = -1;
+  const pid_t child = ::forkpty(&master, nullptr, nullptr, nullptr);
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const auto ignored = read("prompt");
+    ::_exit(ignored ? 1 : 2);
+  }
+  std::string shown;
+  std::array<char, 200> buffer{};
+  while (shown.find(": ") == std::string::npos) {
+    const ssize_t got = ::read(master, buffer.data(), buffer.size());
+    ASSERT_GT(got, 0);
+    shown.append(buffer.data(), static_cast<std::size_t>(got));
+  }
+  termios during{};
+  ASSERT_EQ(::tcgetattr(master, &during), 0);
+  EXPECT_EQ(during.c_lflag & ECHO, 0U);
+  ASSERT_EQ(::write(master, "\x03", 1), 1);
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT) << status;
+  termios after{};
+  ASSERT_EQ(::tcgetattr(master, &after), 0);
+  EXPECT_NE(after.c_lflag & ECHO, 0U);
+  ::close(master);
 }
 
 }  // namespace
