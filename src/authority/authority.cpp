@@ -28,10 +28,10 @@ Unexpected refuse(std::string_view why) {
   return fail(Code::invalid_input, std::string(why));
 }
 
-Result<PrivateKey> parse_key(const SecretFile& file,
+Result<PrivateKey> parse_key(const SecretFile& file, const std::string& key_name,
                              const std::optional<PassphraseSource>& source) {
   return PrivateKey::parse(file.content.view(), [&]() -> Result<crypto::SecretBytes> {
-    if (source) return read_passphrase(*source);
+    if (source) return read_passphrase(*source, {.what = "Passphrase of the CA key " + key_name});
     return refuse(
         "it is encrypted and no passphrase was given; name its source: env:NAME, file:PATH, fd:N, "
         "credential:NAME or prompt");
@@ -49,7 +49,7 @@ Result<std::unique_ptr<crypto::Signer>> open_key_file(const KeyFile& file,
         fmt::format("CA key {} can be read by others; run chmod 600 on it", key_name));
   }
   const PrivateKey key =
-      IMPRINT_TRY(parse_key(content, source.passphrase).context("CA key " + key_name));
+      IMPRINT_TRY(parse_key(content, key_name, source.passphrase).context("CA key " + key_name));
   return crypto::make_key_signer(key).context("CA key " + key_name);
 }
 

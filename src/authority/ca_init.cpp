@@ -170,7 +170,9 @@ Result<NewCa> ca_init(const CaInit& request, const Clock& clock) {
     opened = IMPRINT_TRY(Authority::open(*request.parent, now).context("the parent"));
   const Authority* const parent = opened ? &*opened : nullptr;
   std::optional<crypto::SecretBytes> passphrase;
-  if (request.passphrase) passphrase = IMPRINT_TRY(read_passphrase(*request.passphrase));
+  if (request.passphrase)
+    passphrase = IMPRINT_TRY(read_passphrase(
+        *request.passphrase, {.what = "Passphrase for the new CA key", .twice = true}));
   const auto key = IMPRINT_TRY(crypto::PrivateKey::generate(request.key));
   auto certificate = IMPRINT_TRY(make_certificate(request, parent, key, now));
   NewCa ca{.certificate = directory / kCertificateFile,

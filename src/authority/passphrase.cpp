@@ -2,17 +2,15 @@
 
 #include <array>
 #include <charconv>
-#include <csignal>
 #include <cstdlib>
-#include <fcntl.h>
 #include <filesystem>
-#include <termios.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
 #include "imprint/base/text.hpp"
 #include "secret_file.hpp"
+#include "terminal.hpp"
 
 namespace imprint::authority {
 
@@ -84,115 +82,7 @@ Result<SecretBytes> read_credential(const std::string& name) {
       IMPRINT_TRY(read_secret_file(std::filesystem::path(directory) / name, kMaxBytes)).content);
 }
 
-volatile std::sig_atomic_t caught_signal = 0;
-
-void on_signal(int signal) {
-  caught_signal = signal;
-}
-
-/// While it lives, what ends a program ends a read instead (EINTR); afterwards the signal does what
-/// it would have done, and the terminal is as it was by then.
-class DelayedSignals {
- public:
-  DelayedSignals() {
-    caught_signal = 0;
-
-    struct sigaction action {};
-
-    action.sa_handler = on_signal;  // without SA_RESTART
-    for (std::size_t i = 0; i < kSignals.size(); ++i)
-      ::sigaction(kSignals[i], &action, &before_[i]);
-  }
-
-  DelayedSignals(const DelayedSignals&) = delete;
-  DelayedSignals& operator=(const DelayedSignals&) = delete;
-
-  ~DelayedSignals() {
-    for (std::size_t i = 0; i < kSignals.size(); ++i)
-      ::sigaction(kSignals[i], &before_[i], nullptr);
-    if (caught_signal != 0) ::raise(caught_signal);
-  }
-
- private:
-  static constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-
-  std::array<struct sigaction, kSignals.size()> before_{};
-};
-
-/// The terminal with echo off, as it was again afterwards.
-class QuietTerminal {
- public:
-  explicit QuietTerminal(int descriptor) : descriptor_(descriptor) {
-    if (::tcgetattr(descriptor_, &before_) != 0) return;
-    termios quiet = before_;
-    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-    quiet_ = ::tcsetattr(descriptor_, TCSAFLUSH, &quiet) == 0;
-  }
-
-  QuietTerminal(const QuietTerminal&) = delete;
-  QuietTerminal& operator=(const QuietTerminal&) = delete;
-
-  ~QuietTerminal() {
-    if (quiet_) ::tcsetattr(descriptor_, TCSAFLUSH, &before_);
-  }
-
-  [[nodiscard]] bool quiet() const noexcept { return quiet_; }
-
- private:
-  int descriptor_;
-  termios before_{};
-  bool quiet_ = false;
-};
-
-class Descriptor {
- public:
-  explicit Descriptor(int descriptor) : descriptor_(descriptor) {}
-
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-
-  ~Descriptor() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-
-  [[nodiscard]] int get() const noexcept { return descriptor_; }
-
- private:
-  int descriptor_;
-};
-
-// On a terminal nothing can be done about a failed write of the question, and the answer may come
-// all the same.
-void show(int terminal, std::string_view text) {
-  [[maybe_unused]] const ssize_t written = ::write(terminal, text.data(), text.size());
-}
-
-Result<SecretBytes> ask_on_terminal() {
-  const Descriptor terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
-  if (terminal.get() < 0) {
-    return fail(Code::invalid_input,
-                "there is no terminal to ask on; use env:NAME, file:PATH, fd:N or credential:NAME");
-  }
-  const DelayedSignals signals;
-  const QuietTerminal quiet(terminal.get());
-  if (!quiet.quiet()) return fail(system_error("switching the terminal's echo off"));
-  show(terminal.get(), "Passphrase of the CA key: ");
-  SecretBytes line(kMaxBytes + 1);
-  std::size_t used = 0;
-  while (used < line.size()) {
-    const ssize_t got = ::read(terminal.get(), line.data() + used, 1);
-    if (caught_signal != 0) return fail(Code::cancelled, "interrupted");
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail(system_error("reading the terminal"));
-    if (got == 0 || line.data()[used] == std::byte{'\n'}) break;
-    ++used;
-  }
-  show(terminal.get(), "\n");
-  line.resize(used);
-  return line;
-}
-
-Result<SecretBytes> read_source(const PassphraseSource& source) {
+Result<SecretBytes> read_source(const PassphraseSource& source, const Question& question) {
   switch (source.kind) {
     case Kind::env:
       return read_environment(source.argument);
@@ -203,7 +93,7 @@ Result<SecretBytes> read_source(const PassphraseSource& source) {
     case Kind::credential:
       return read_credential(source.argument);
     case Kind::prompt:
-      return ask_on_terminal();
+      return ask_on_terminal(question.what, kMaxBytes, question.twice);
   }
   return fail(Code::internal, "unknown passphrase source");
 }
@@ -238,9 +128,9 @@ Result<PassphraseSource> parse_passphrase_source(std::string_view text) {
       "given is not shown here: it may be a passphrase)");
 }
 
-Result<SecretBytes> read_passphrase(const PassphraseSource& source) {
+Result<SecretBytes> read_passphrase(const PassphraseSource& source, const Question& question) {
   const std::string doing = "reading the passphrase from " + describe(source);
-  SecretBytes secret = IMPRINT_TRY(read_source(source).context(doing));
+  SecretBytes secret = IMPRINT_TRY(read_source(source, question).context(doing));
   if (ends_with(secret, '\n')) {
     secret.resize(secret.size() - 1);
     if (ends_with(secret, '\r')) secret.resize(secret.size() - 1);

@@ -175,7 +175,7 @@ Result<> Token::read_pin(const std::optional<PassphraseSource>& source) {
   }
   const PassphraseSource from = source.value_or(PassphraseSource{
       PassphraseSource::Kind::file, uri_.pin_file ? uri_.pin_file->string() : std::string()});
-  pin_ = IMPRINT_TRY(read_passphrase(from));
+  pin_ = IMPRINT_TRY(read_passphrase(from, {.what = "PIN of the " + name_}));
   return {};
 }
 

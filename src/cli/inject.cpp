@@ -82,10 +82,12 @@ Action add_inject(CLI::App& program) {
       command->add_option("--key", request.key, "Its private key (PEM, unencrypted)");
   certificate->needs(key)->excludes(ca);
   key->needs(certificate);
-  command->add_option("--manifest", request.manifest,
-                      "Take identity, files and configuration from this manifest");
-  command->add_option("--set", options->settings,
-                      "Variable of the manifest's templates: name=value (repeat as needed)");
+  CLI::Option* manifest = command->add_option(
+      "--manifest", request.manifest, "Take identity, files and configuration from this manifest");
+  command
+      ->add_option("--set", options->settings,
+                   "Variable of the manifest's templates: name=value (repeat as needed)")
+      ->needs(manifest);
   command->add_option("--output", request.output,
                       "Write a new image here instead of changing IMAGE");
   command->add_option("--ledger", request.ledger,

@@ -90,6 +90,8 @@ Result<CrlReport> write_revocations(const CrlRequest& request, const Clock& cloc
                                     const fs::path& output) {
   const auto ca = IMPRINT_TRY(authority::read_ca_certificate(request.authority));
   const fs::path directory = output.has_parent_path() ? output.parent_path() : fs::path(".");
+  // A file that is no list of this CA is refused before the lock leaves a trace beside it.
+  IMPRINT_TRY(look_at_replaced(request, output, ca));
   // From the look at the old list until the new one has its name.
   const auto lock =
       IMPRINT_TRY(DirectoryLock::acquire(directory / ("." + output.filename().string() + ".lock")));

@@ -206,6 +206,39 @@ TEST(Passphrase, IsAskedOnTheTerminalWithoutEcho) {
   EXPECT_EQ(shown, "Passphrase of the CA key: \r\n");
 }
 
+TEST(Passphrase, OneThatIsNewIsAskedForTwice) {
+  for (const bool same : {true, false}) {
+    int master = -1;
+    const pid_t child = ::forkpty(&master, nullptr, nullptr, nullptr);
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      const auto secret = read_passphrase({PassphraseSource::Kind::prompt, {}},
+                                          {.what = "Passphrase for the new CA key", .twice = true});
+      const bool refused = !secret && secret.error().message() ==
+                                          "reading the passphrase from the terminal: the two are "
+                                          "not the same; run the command again";
+      ::_exit(same ? (secret && text_of(secret->view()) == "typed" ? 0 : 1) : (refused ? 0 : 2));
+    }
+    std::string shown;
+    std::array<char, 200> buffer{};
+    const auto read_until = [&](const std::string& text) {
+      while (shown.find(text) == std::string::npos) {
+        const ssize_t got = ::read(master, buffer.data(), buffer.size());
+        if (got <= 0) break;
+        shown.append(buffer.data(), static_cast<std::size_t>(got));
+      }
+    };
+    read_until("Passphrase for the new CA key: ");
+    ASSERT_EQ(::write(master, "typed\n", 6), 6);
+    read_until("Passphrase for the new CA key again: ");
+    ASSERT_EQ(::write(master, same ? "typed\n" : "typos\n", 6), 6);
+    int status = -1;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0) << shown;
+    ::close(master);
+  }
+}
+
 // A terminal that shows nothing any more looks broken to whoever has pressed Ctrl-C.
 TEST(Passphrase, AnInterruptedQuestionLeavesTheEchoOn) {
   int master = -1;

@@ -198,7 +198,8 @@ TEST_F(RevocationCommands, WhatIsAskedBadlyIsRefused) {
           "--reason: 'keyCompromized' is no reason; did you mean 'keyCompromise'?");
   refused({"ca", "revoke", "ca", "--serial", "xyz"}, "--serial 'xyz': write it in hexadecimal");
   refused({"ca", "revoke", "ca", "--serial", ""},
-          "--serial '': a serial has 1 to 40 hexadecimal digits");
+          "--serial: the value is empty; give one, or leave the option out (see 'imprint ca revoke "
+          "--help')");
   refused({"ca", "revoke", "ca", "--serial", std::string(42, 'a')},
           "--serial '" + std::string(42, 'a') + "': a serial has 1 to 40 hexadecimal digits");
   refused({"ca", "revoke", "ca", "--fingerprint", std::string(40, 'a')},

@@ -20,10 +20,17 @@ struct PassphraseSource {
 /// repeat the text, which may be a passphrase given by mistake.
 [[nodiscard]] Result<PassphraseSource> parse_passphrase_source(std::string_view text);
 
+/// What `prompt` says, and whether it asks twice, as for a secret that is new.
+struct Question {
+  std::string what = "Passphrase of the CA key";
+  bool twice = false;
+};
+
 /// Reads it, less one trailing line end. Refuses an empty one, more than 1,024 bytes, NUL, and a
 /// file that group or others may read. `env`, `fd` and `prompt` can be read once: the variable is
 /// wiped and removed from the environment; `prompt` asks on the terminal, without echo. Not
 /// thread-safe.
-[[nodiscard]] Result<crypto::SecretBytes> read_passphrase(const PassphraseSource& source);
+[[nodiscard]] Result<crypto::SecretBytes> read_passphrase(const PassphraseSource& source,
+                                                          const Question& question = {});
 
 }  // namespace imprint::authority
