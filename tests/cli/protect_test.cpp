@@ -149,6 +149,9 @@ TEST(Protect, NoFileOutsideTheOutputIsOpenedForWriting) {
   if (traced.status != 0 && traced.err.find("ptrace") != std::string::npos)
     GTEST_SKIP() << "needs to be allowed to trace";
   ASSERT_EQ(traced.status, 0) << traced.err;
+  // Without privileges not even strace can look into the program: it shows addresses.
+  if (slurp("trace").find("AT_FDCWD, 0x") != std::string::npos)
+    GTEST_SKIP() << "needs root, to see the names of files";
   std::ifstream trace("trace");
   int written = 0;
   for (std::string line; std::getline(trace, line);) {
