@@ -21,12 +21,20 @@ namespace {
 
 /// A path as seen from one root, while it is worked on.
 struct Target {
-  Workspace& workspace;
-  Workspace::Root& root;
+  image::FileSystems& file_systems;
+  image::FileSystems::Root& root;
   std::size_t root_index;
   const std::string& path;
 
-  [[nodiscard]] std::string label() const { return workspace.label_of(root, path); }
+  /// The partition where the path leads, by its nearest existing directory; the root's own when it
+  /// leads nowhere (a circle of links, a rootfs that cannot be opened).
+  [[nodiscard]] std::string label() const {
+    for (fs::path at = path;; at = at.parent_path()) {
+      const auto location = root.tree.resolve(at.string());
+      if (location) return file_systems.label_of(location->file_system->partition());
+      if (location.error().code != Code::not_found || at == at.parent_path()) return root.label;
+    }
+  }
 
   [[nodiscard]] Unexpected refuse(Error error) const {
     return fail(std::move(error).context(quoted(path)).context(label()));
@@ -41,9 +49,7 @@ struct Target {
 };
 
 EditPlan::Place place_of(const image::DeviceTree::Location& location) {
-  return {.partition = location.volume->partition().number,
-          .directory = location.directory,
-          .name = location.name};
+  return {.partition = location.file_system->partition().number, .path = location.path};
 }
 
 /// Where the path leads now; none when a directory on the way is missing.
@@ -147,15 +153,29 @@ Result<> plan_merge(const Target& target, const MergedFile& file, EditPlan& plan
 
 /// Calls `work(target, item)` for every item and every root.
 template <class Item, class Work>
-Result<> for_each_target(Workspace& workspace, const std::vector<Item>& items, Work work) {
+Result<> for_each_target(image::FileSystems& file_systems, const std::vector<Item>& items,
+                         Work work) {
   for (const Item& item : items) {
-    for (std::size_t i = 0; i < workspace.roots().size(); ++i) {
-      const Target target{
-          .workspace = workspace, .root = workspace.roots()[i], .root_index = i, .path = item.path};
+    for (std::size_t i = 0; i < file_systems.roots().size(); ++i) {
+      const Target target{.file_systems = file_systems,
+                          .root = file_systems.roots()[i],
+                          .root_index = i,
+                          .path = item.path};
       IMPRINT_TRY(work(target, item));
     }
   }
   return {};
+}
+
+/// The file system that holds or will hold the file, by its nearest existing directory.
+Result<image::FileSystem*> nearest_file_system(const Target& target) {
+  for (fs::path at = target.path;; at = at.parent_path()) {
+    auto location = target.root.tree.resolve(at.string());
+    if (location) return location->file_system;
+    if (location.error().code != Code::not_found || at == at.parent_path()) {
+      return fail(std::move(location).error().context(target.root.label));
+    }
+  }
 }
 
 /// An empty file of that capacity at the place, and which inode it got.
@@ -176,12 +196,17 @@ Result<std::optional<PlacedCopy>> place(const Target& target, const DeviceFile& 
     if (notes != nullptr) notes->push_back(note_of_replacement(target));
   }
 
-  const image::Volume* volume = Workspace::volume_of(target.root, file.path);
-  if (volume == nullptr) return target.refuse({Code::not_found, "leads nowhere in this image"});
+  image::FileSystem& file_system = *IMPRINT_TRY(nearest_file_system(target));
+  const image::Volume* volume = file_system.volume();
+  if (volume == nullptr) {
+    return target.refuse(
+        {Code::unsupported, fmt::format("a device's own file cannot be placed on {}",
+                                        file_system.partition().file_system)});
+  }
   PlacedCopy copy{.device_file = 0,
                   .root = target.root_index,
                   .path = file.path,
-                  .label = target.workspace.label_of(*volume),
+                  .label = target.file_systems.label_of(volume->partition()),
                   .partition = volume->partition(),
                   .inode = 0,
                   .block_bytes = volume->block_bytes(),
@@ -195,21 +220,21 @@ Result<std::optional<PlacedCopy>> place(const Target& target, const DeviceFile& 
 
 }  // namespace
 
-Result<> plan_edits(Workspace& workspace, EditPlan& plan) {
-  IMPRINT_TRY(for_each_target(workspace, plan.recipe.files,
+Result<> plan_edits(image::FileSystems& file_systems, EditPlan& plan) {
+  IMPRINT_TRY(for_each_target(file_systems, plan.recipe.files,
                               [&plan](const Target& target, const SharedFile& file) {
                                 return plan_shared_file(target, file, plan);
                               }));
-  return for_each_target(workspace, plan.recipe.merges,
+  return for_each_target(file_systems, plan.recipe.merges,
                          [&plan](const Target& target, const MergedFile& file) {
                            return plan_merge(target, file, plan);
                          });
 }
 
-Result<> repeat_edits(Workspace& workspace, const EditPlan& plan) {
+Result<> repeat_edits(image::FileSystems& file_systems, const EditPlan& plan) {
   for (const EditPlan::Write& planned : plan.writes) {
-    const Target target{.workspace = workspace,
-                        .root = workspace.roots()[planned.root],
+    const Target target{.file_systems = file_systems,
+                        .root = file_systems.roots()[planned.root],
                         .root_index = planned.root,
                         .path = planned.path};
     IMPRINT_TRY(target.named(
@@ -218,7 +243,8 @@ Result<> repeat_edits(Workspace& workspace, const EditPlan& plan) {
   return {};
 }
 
-Result<std::vector<PlacedCopy>> place_device_files(Workspace& workspace, const EditPlan& plan,
+Result<std::vector<PlacedCopy>> place_device_files(image::FileSystems& file_systems,
+                                                   const EditPlan& plan,
                                                    std::span<const std::uint64_t> sizes,
                                                    std::vector<std::string>* notes) {
   std::vector<PlacedCopy> copies;
@@ -231,10 +257,11 @@ Result<std::vector<PlacedCopy>> place_device_files(Workspace& workspace, const E
     if (!copy) return {};
     copy->device_file = index;
     copies.push_back(std::move(*copy));
-    volumes.push_back(IMPRINT_TRY(target.named(target.root.tree.resolve(file.path))).volume);
+    const auto location = IMPRINT_TRY(target.named(target.root.tree.resolve(file.path)));
+    volumes.push_back(location.file_system->volume());
     return {};
   };
-  IMPRINT_TRY(for_each_target(workspace, files, place_one));
+  IMPRINT_TRY(for_each_target(file_systems, files, place_one));
   for (std::size_t i = 0; i < copies.size(); ++i) {
     PlacedCopy& copy = copies[i];
     copy.placement = IMPRINT_TRY(
@@ -245,11 +272,11 @@ Result<std::vector<PlacedCopy>> place_device_files(Workspace& workspace, const E
 
 Result<> check_edits(const image::ImageReader& image, const image::Layout& layout,
                      const EditPlan& plan, std::span<const PlacedCopy> copies) {
-  auto workspace = IMPRINT_TRY(Workspace::open_read(image, layout, plan.with_rootfs));
+  image::FileSystems file_systems(image::read_natively(image), layout);
   const auto check = [&](std::size_t root_index, const std::string& path,
                          const image::Attributes& attributes, auto is_right) -> Result<> {
-    const Target target{.workspace = workspace,
-                        .root = workspace.roots()[root_index],
+    const Target target{.file_systems = file_systems,
+                        .root = file_systems.roots()[root_index],
                         .root_index = root_index,
                         .path = path};
     const auto node = IMPRINT_TRY(target.named(target.root.tree.stat(path)));

@@ -9,7 +9,7 @@
 
 #include "imprint/base/result.hpp"
 #include "imprint/golden/recipe.hpp"
-#include "workspace.hpp"
+#include "imprint/image/file_systems.hpp"
 
 namespace imprint::golden {
 
@@ -24,22 +24,19 @@ struct EditPlan {
     bool superseded = false;  ///< a later write replaces it: repeated, but not checked
   };
 
-  /// A name in a directory of a partition: what two paths have in common that lead to one file.
+  /// A plain path in a partition: what two paths have in common that lead to one file.
   struct Place {
     int partition = 0;
-    image::InodeNumber directory = 0;
-    std::string name;
+    std::string path;
 
     friend auto operator<=>(const Place& a, const Place& b) {
-      return std::tie(a.partition, a.directory, a.name) <=>
-             std::tie(b.partition, b.directory, b.name);
+      return std::tie(a.partition, a.path) <=> std::tie(b.partition, b.path);
     }
   };
 
   using Claims = std::map<Place, std::string>;  // to the recipe's path
 
   Recipe recipe;
-  bool with_rootfs = false;
   std::vector<Write> writes;
   std::deque<std::string> merged;
   Claims shared_places;
@@ -63,16 +60,17 @@ struct PlacedCopy {
   }
 };
 
-/// Applies the shared part of `recipe` for the first time. On failure the workspace is to be thrown
-/// away with its canvas.
-Result<> plan_edits(Workspace& workspace, EditPlan& plan);
+/// Applies the shared part of `recipe` for the first time. On failure the file systems are to be
+/// thrown away with their canvas.
+Result<> plan_edits(image::FileSystems& file_systems, EditPlan& plan);
 
-/// Applies the shared part again, on a fresh workspace of the same base.
-Result<> repeat_edits(Workspace& workspace, const EditPlan& plan);
+/// Applies the shared part again, on a fresh canvas of the same base.
+Result<> repeat_edits(image::FileSystems& file_systems, const EditPlan& plan);
 
 /// Makes the placeholders, for contents of these sizes: zeros up to the end of the last block.
 /// `notes`, if any, gets what is replaced.
-Result<std::vector<PlacedCopy>> place_device_files(Workspace& workspace, const EditPlan& plan,
+Result<std::vector<PlacedCopy>> place_device_files(image::FileSystems& file_systems,
+                                                   const EditPlan& plan,
                                                    std::span<const std::uint64_t> sizes,
                                                    std::vector<std::string>* notes);
 

@@ -21,12 +21,25 @@
 #include "device_image.hpp"
 #include "edits.hpp"
 #include "imprint/base/text.hpp"
+#include "imprint/image/file_systems.hpp"
 #include "inode_decoder.hpp"
 #include "variant.hpp"
-#include "workspace.hpp"
 
 namespace imprint::golden {
 namespace {
+
+bool is_on_data(std::string_view path) {
+  const std::string normal = fs::path(path).lexically_normal().string();
+  return normal == "/data" || normal.starts_with("/data/");
+}
+
+/// Whether any path of the recipe lies outside the data partition as it is written.
+bool needs_rootfs(const Recipe& recipe) {
+  const auto outside = [](const auto& file) { return !is_on_data(file.path); };
+  return std::ranges::any_of(recipe.files, outside) ||
+         std::ranges::any_of(recipe.merges, outside) ||
+         std::ranges::any_of(recipe.device_files, outside);
+}
 
 Result<std::vector<FileSystemFacts>> facts_of(const image::ImageReader& image,
                                               std::span<const PlacedCopy> copies) {
@@ -133,20 +146,19 @@ struct Golden::Impl {
 
 Result<> Golden::Impl::build(Recipe recipe) {
   plan.recipe = std::move(recipe);
-  plan.with_rootfs = needs_rootfs(plan.recipe);
 
   image::Canvas canvas(base);
-  auto workspace = IMPRINT_TRY(Workspace::open_edit(canvas, layout, plan.with_rootfs));
-  if (plan.with_rootfs && layout.rootfs_b && !layout.rootfs_b_populated) {
+  image::FileSystems file_systems(image::edit_natively(canvas), layout);
+  if (needs_rootfs(plan.recipe) && layout.rootfs_b && !layout.rootfs_b_populated) {
     plan.notes.push_back(fmt::format("rootfs B (partition {}) has no /etc/mender: left alone",
                                      layout.rootfs_b->number));
   }
-  IMPRINT_TRY(plan_edits(workspace, plan));
+  IMPRINT_TRY(plan_edits(file_systems, plan));
   std::vector<std::uint64_t> sizes;
   for (const DeviceFile& file : plan.recipe.device_files)
     sizes.push_back(file.nominal_bytes);
-  auto copies = IMPRINT_TRY(place_device_files(workspace, plan, sizes, &plan.notes));
-  IMPRINT_TRY(workspace.commit());
+  auto copies = IMPRINT_TRY(place_device_files(file_systems, plan, sizes, &plan.notes));
+  IMPRINT_TRY(file_systems.commit());
 
   IMPRINT_TRY(check_edits(canvas, layout, plan, copies).context("checking the golden image"));
   patch = IMPRINT_TRY(canvas.patch());
@@ -158,10 +170,10 @@ Result<> Golden::Impl::build(Recipe recipe) {
 
 Result<Variant> Golden::Impl::build_variant(std::span<const std::uint64_t> sizes) const {
   image::Canvas canvas(base);
-  auto workspace = IMPRINT_TRY(Workspace::open_edit(canvas, layout, plan.with_rootfs));
-  IMPRINT_TRY(repeat_edits(workspace, plan));
-  auto copies = IMPRINT_TRY(place_device_files(workspace, plan, sizes, nullptr));
-  IMPRINT_TRY(workspace.commit());
+  image::FileSystems file_systems(image::edit_natively(canvas), layout);
+  IMPRINT_TRY(repeat_edits(file_systems, plan));
+  auto copies = IMPRINT_TRY(place_device_files(file_systems, plan, sizes, nullptr));
+  IMPRINT_TRY(file_systems.commit());
   IMPRINT_TRY(check_edits(canvas, layout, plan, copies).context("checking a golden variant"));
 
   image::Canvas golden(base);
@@ -244,11 +256,10 @@ Result<> Golden::check_overlay_by_path(std::span<const ByteView> contents,
                                        const Overlay& overlay) const {
   const Variant& variant = *IMPRINT_TRY(impl_->variant_for(contents));
   const DeviceImage device(impl_->base, impl_->patch, overlay);
-  auto workspace =
-      IMPRINT_TRY(Workspace::open_read(device, impl_->layout, impl_->plan.with_rootfs));
+  image::FileSystems file_systems(image::read_natively(device), impl_->layout);
   for (const PlacedCopy& copy : variant.copies()) {
     const auto check = [&]() -> Result<> {
-      image::DeviceTree& tree = workspace.roots()[copy.root].tree;
+      image::DeviceTree& tree = file_systems.roots()[copy.root].tree;
       const ByteView content = contents[copy.device_file];
       const auto node = IMPRINT_TRY(tree.stat(copy.path));
       IMPRINT_TRY(check_attributes(node.mode, node.uid, node.gid,

@@ -231,7 +231,7 @@ Result<Roots> find_roots(const FileImage& image, const Suspect& data,
 
 }  // namespace
 
-Result<Layout> find_layout(const FileImage& image) {
+Result<Layout> find_layout(const FileImage& image, const LayoutChoice& /*choice*/) {
   PartitionTable table = IMPRINT_TRY(read_partition_table(image));
   const std::vector<Suspect> suspects = look_into_all(image, table.partitions);
   const Suspect* data = IMPRINT_TRY(find_data(image, suspects));
@@ -250,6 +250,11 @@ Result<Layout> find_layout(const FileImage& image) {
   }
   layout.partitions = std::move(table.partitions);
   return layout;
+}
+
+Result<Partition> data_partition(const Layout& layout, const fs::path& image) {
+  if (layout.data) return *layout.data;
+  return fail(Code::invalid_input, fmt::format("{} has no data partition", quoted(image.native())));
 }
 
 }  // namespace imprint::image

@@ -143,19 +143,22 @@ class HalfDone {
   return number;
 }
 
-[[nodiscard]] Result<> write_content(Volume::Impl& impl, InodeNumber number, ByteView content) {
+[[nodiscard]] Result<> write_content(Volume::Impl& impl, InodeNumber number,
+                                     const Content& content) {
   const ext2_filsys fs = impl.fs;
   FullInode inode = IMPRINT_TRY(impl.read_inode(number));
   crypto::WipedBytes block(fs->blocksize);
-  for (blk64_t logical = 0; !content.empty(); ++logical) {
+  const std::uint64_t size = content.size_bytes();
+  for (blk64_t logical = 0; logical * fs->blocksize < size; ++logical) {
     blk64_t physical = 0;
     IMPRINT_TRY(impl.check(
         ext2fs_bmap2(fs, number, &inode.base(), nullptr, BMAP_ALLOC, logical, nullptr, &physical)));
-    const std::size_t length = std::min<std::size_t>(content.size(), block.size());
-    std::memcpy(block.data(), content.data(), length);
+    const std::uint64_t offset = logical * fs->blocksize;
+    const auto length =
+        static_cast<std::size_t>(std::min<std::uint64_t>(size - offset, block.size()));
+    IMPRINT_TRY(content.read(offset, MutableBytes(block).first(length)));
     std::memset(block.data() + length, 0, block.size() - length);
     IMPRINT_TRY(impl.check(io_channel_write_blk64(fs->io, physical, 1, block.data())));
-    content = content.subspan(length);
   }
   return {};
 }
@@ -202,7 +205,7 @@ template <class Add>
 }  // namespace
 
 Result<InodeNumber> Volume::make_directory(InodeNumber parent, std::string_view name,
-                                           Attributes attributes) {
+                                           const Attributes& attributes) {
   Impl& impl = *impl_;
   IMPRINT_TRY(check_editable(impl));
   IMPRINT_TRY(check_name(impl, name));
@@ -236,8 +239,8 @@ Result<InodeNumber> Volume::make_directory(InodeNumber parent, std::string_view 
   return *made;
 }
 
-Result<InodeNumber> Volume::write_file(InodeNumber parent, std::string_view name, ByteView content,
-                                       Attributes attributes) {
+Result<InodeNumber> Volume::write_file(InodeNumber parent, std::string_view name,
+                                       const Content& content, const Attributes& attributes) {
   Impl& impl = *impl_;
   IMPRINT_TRY(check_editable(impl));
   IMPRINT_TRY(check_name(impl, name));
@@ -250,11 +253,12 @@ Result<InodeNumber> Volume::write_file(InodeNumber parent, std::string_view name
                          fmt::format("{} exists and is not a regular file", quoted(name)));
     }
   }
-  const blk64_t blocks = (content.size() + impl.fs->blocksize - 1) / impl.fs->blocksize;
+  const blk64_t blocks = (content.size_bytes() + impl.fs->blocksize - 1) / impl.fs->blocksize;
   IMPRINT_TRY(check_room(impl, blocks + index_blocks(impl.fs, blocks), name));
 
   HalfDone edit(impl);
-  const InodeNumber made = IMPRINT_TRY(new_file_inode(impl, parent, content.size(), attributes));
+  const InodeNumber made =
+      IMPRINT_TRY(new_file_inode(impl, parent, content.size_bytes(), attributes));
   IMPRINT_TRY(write_content(impl, made, content));
   if (old) {
     IMPRINT_TRY(copy_attributes(impl, *old, made));
@@ -269,6 +273,25 @@ Result<InodeNumber> Volume::write_file(InodeNumber parent, std::string_view name
   IMPRINT_TRY(touch_directory(impl, parent));
   edit.finished();
   return made;
+}
+
+Result<InodeNumber> Volume::make_symlink(InodeNumber /*parent*/, std::string_view /*name*/,
+                                         std::string_view /*target*/,
+                                         const Attributes& /*attributes*/) {
+  return impl_->refuse(Code::unsupported, "symbolic links cannot be made yet");
+}
+
+Result<> Volume::remove(InodeNumber /*parent*/, std::string_view /*name*/) {
+  return impl_->refuse(Code::unsupported, "files cannot be removed yet");
+}
+
+Result<> Volume::change_attributes(InodeNumber /*inode*/, const AttributeChange& /*change*/) {
+  return impl_->refuse(Code::unsupported, "attributes cannot be changed yet");
+}
+
+Result<> Volume::set_extended_attribute(InodeNumber /*inode*/, const std::string& /*name*/,
+                                        std::optional<ByteView> /*value*/) {
+  return impl_->refuse(Code::unsupported, "extended attributes cannot be changed yet");
 }
 
 }  // namespace imprint::image

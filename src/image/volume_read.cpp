@@ -25,7 +25,7 @@ int add_name(ext2_ino_t /*directory*/, int entry_kind, ext2_dir_entry* entry, in
 
 /// Content is read into our own wiped memory: the library's file objects keep it in buffers that
 /// they free as they are, and the content may be a private key.
-Result<crypto::WipedBytes> read_content(Volume::Impl& impl, InodeNumber number, ext2_inode& inode) {
+Result<crypto::WipedBytes> content_of(Volume::Impl& impl, InodeNumber number, ext2_inode& inode) {
   crypto::WipedBytes content(static_cast<std::size_t>(size_of(inode)));
   const std::vector<BlockRun> runs = IMPRINT_TRY(impl.map_blocks(number, inode));
   for (const BlockRun& run : runs) {
@@ -61,6 +61,9 @@ Result<NodeInfo> Volume::stat(InodeNumber inode) const {
       .gid = base.i_gid | (static_cast<unsigned>(base.osd2.linux2.l_i_gid_high) << 16),
       .size_bytes = size_of(base),
       .links = base.i_links_count,
+      .modified = {},
+      .accessed = {},
+      .changed = {},
   };
 }
 
@@ -93,7 +96,20 @@ Result<crypto::WipedBytes> Volume::read_file(InodeNumber inode, std::uint64_t li
         Code::invalid_input,
         fmt::format("the file has {} bytes; at most {} are read", size, limit_bytes));
   }
-  return read_content(*impl_, inode, full.base());
+  return content_of(*impl_, inode, full.base());
+}
+
+Result<> Volume::read_content(InodeNumber inode, const ContentSink& sink) const {
+  FullInode full = IMPRINT_TRY(impl_->read_inode(inode));
+  if (type_of(full.base()) != NodeType::file) {
+    return impl_->refuse(Code::invalid_input, "not a regular file");
+  }
+  const crypto::WipedBytes content = IMPRINT_TRY(content_of(*impl_, inode, full.base()));
+  return content.empty() ? Result<>() : sink(0, content);
+}
+
+Result<std::vector<ExtendedAttribute>> Volume::extended_attributes(InodeNumber /*inode*/) const {
+  return std::vector<ExtendedAttribute>();
 }
 
 Result<std::string> Volume::read_link(InodeNumber inode) const {
@@ -113,7 +129,7 @@ Result<std::string> Volume::read_link(InodeNumber inode) const {
                                      "repair the file system with 'e2fsck -f'",
                                      inode, size));
   }
-  const crypto::WipedBytes content = IMPRINT_TRY(read_content(*impl_, inode, full.base()));
+  const crypto::WipedBytes content = IMPRINT_TRY(content_of(*impl_, inode, full.base()));
   return std::string(text_of(content));
 }
 

@@ -106,8 +106,8 @@ Result<> plan_golden(BatchPlan::Impl& plan) {
   // every rootfs.
   const image::Canvas golden_image =
       IMPRINT_TRY(overlaid(*plan.base, plan.golden->patch(), golden::Overlay()));
-  auto mounted = IMPRINT_TRY(MountedImage::open(golden_image, plan.layout));
-  IMPRINT_TRY(check_configuration(mounted, plan.manifest.identity, plan.summary.warnings)
+  image::FileSystems file_systems(image::read_natively(golden_image), plan.layout);
+  IMPRINT_TRY(check_configuration(file_systems, plan.manifest.identity, plan.summary.warnings)
                   .context(quoted(plan.manifest.image.string())));
 
   for (const auto& file : plan.golden->placed_files()) {

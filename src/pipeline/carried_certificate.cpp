@@ -1,16 +1,15 @@
 #include "carried_certificate.hpp"
 
 #include "imprint/crypto/certificate.hpp"
-#include "mounted_image.hpp"
+#include "imprint/image/file_systems.hpp"
 
 namespace imprint::pipeline {
 
 bool carries_certificate(const image::ImageReader& image, const image::Layout& layout,
                          std::span<const golden::DeviceFile> device_files,
                          const crypto::Sha256Digest& certificate) {
-  auto mounted = MountedImage::open(image, layout);
-  if (!mounted) return false;
-  for (MountedImage::Root& root : mounted->roots()) {
+  image::FileSystems file_systems(image::read_natively(image), layout);
+  for (image::FileSystems::Root& root : file_systems.roots()) {
     const auto certificate_pem = root.tree.read_file(device_files[kCertificateFile].path);
     const auto key_pem = root.tree.read_file(device_files[kKeyFile].path);
     if (!certificate_pem || !key_pem) return false;

@@ -18,7 +18,7 @@ void add_once(std::vector<std::string>& list, std::string text) {
 
 /// Without a rootfs in the image only the fallback file can be judged: the main file is wherever
 /// the rootfs comes from.
-Result<> check_root(MountedImage::Root& root, const manifest::IdentitySpec& identity,
+Result<> check_root(image::FileSystems::Root& root, const manifest::IdentitySpec& identity,
                     std::vector<std::string>& warnings) {
   const bool has_rootfs = root.has_rootfs;
   const auto main =
@@ -26,7 +26,7 @@ Result<> check_root(MountedImage::Root& root, const manifest::IdentitySpec& iden
   const auto fallback = IMPRINT_TRY(read_text(root.tree, mender::kFallbackConf));
   const mender::ConfFindings findings = mender::check_conf(main, fallback);
   if (!findings.errors.empty())
-    return fail(Code::invalid_input, fmt::format("{}: {}", root.name, findings.errors.front()));
+    return fail(Code::invalid_input, fmt::format("{}: {}", root.label, findings.errors.front()));
   for (const std::string& warning : findings.warnings)
     add_once(warnings, warning);
 
@@ -37,7 +37,7 @@ Result<> check_root(MountedImage::Root& root, const manifest::IdentitySpec& iden
     return fail(Code::invalid_input,
                 fmt::format("{}: {} would be {} instead of {}: another file of the image overrides "
                             "it; set mender_conf.target to 'both'",
-                            root.name, setting, found ? quoted(*found) : "unset", quoted(wanted)));
+                            root.label, setting, found ? quoted(*found) : "unset", quoted(wanted)));
   };
   IMPRINT_TRY(
       expect("HttpsClient.Certificate", effective.certificate(), identity.certificate_path));
@@ -47,10 +47,11 @@ Result<> check_root(MountedImage::Root& root, const manifest::IdentitySpec& iden
 
 }  // namespace
 
-Result<> check_configuration(MountedImage& mounted, const manifest::IdentitySpec& identity,
+Result<> check_configuration(image::FileSystems& file_systems,
+                             const manifest::IdentitySpec& identity,
                              std::vector<std::string>& warnings) {
-  for (std::size_t i = 0; i < mounted.roots().size(); ++i) {
-    MountedImage::Root& root = mounted.roots()[i];
+  for (std::size_t i = 0; i < file_systems.roots().size(); ++i) {
+    image::FileSystems::Root& root = file_systems.roots()[i];
     // A second rootfs without a configuration gets one with its first update, not from us.
     if (i > 0 && !IMPRINT_TRY(root.tree.exists(mender::kMainConf))) continue;
     IMPRINT_TRY(check_root(root, identity, warnings));

@@ -4,15 +4,16 @@
 #include <vector>
 
 #include "imprint/base/result.hpp"
+#include "imprint/image/file_systems.hpp"
 #include "imprint/manifest/manifest.hpp"
-#include "mounted_image.hpp"
 
 namespace imprint::pipeline {
 
 /// Judges the configuration as the client will see it, main and fallback file together, in every
 /// rootfs: it must be accepted, and its HttpsClient and Security must name the identity's files.
 /// Adds what a person should know to `warnings`, each once.
-Result<> check_configuration(MountedImage& mounted, const manifest::IdentitySpec& identity,
+Result<> check_configuration(image::FileSystems& file_systems,
+                             const manifest::IdentitySpec& identity,
                              std::vector<std::string>& warnings);
 
 /// Text of a file, or none when there is no such file.

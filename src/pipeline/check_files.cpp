@@ -8,10 +8,11 @@ namespace imprint::pipeline {
 
 namespace {
 
-Result<> check_file(MountedImage::Root& root, const golden::DeviceFile& file, ByteView content) {
+Result<> check_file(image::FileSystems::Root& root, const golden::DeviceFile& file,
+                    ByteView content) {
   const auto differs = [&](std::string_view what) {
     return fail(Code::check_failed,
-                fmt::format("{}: {} reads back with {}", root.name, file.path, what));
+                fmt::format("{}: {} reads back with {}", root.label, file.path, what));
   };
   const image::NodeInfo node = IMPRINT_TRY(root.tree.stat(file.path));
   if (node.mode != file.attributes.mode) return differs(fmt::format("mode {:04o}", node.mode));
@@ -26,9 +27,10 @@ Result<> check_file(MountedImage::Root& root, const golden::DeviceFile& file, By
 
 }  // namespace
 
-Result<> check_device_files(MountedImage& mounted, std::span<const golden::DeviceFile> files,
+Result<> check_device_files(image::FileSystems& file_systems,
+                            std::span<const golden::DeviceFile> files,
                             std::span<const ByteView> contents) {
-  for (MountedImage::Root& root : mounted.roots()) {
+  for (image::FileSystems::Root& root : file_systems.roots()) {
     for (std::size_t i = 0; i < files.size(); ++i)
       IMPRINT_TRY(check_file(root, files[i], contents[i]));
   }

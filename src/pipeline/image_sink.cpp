@@ -40,8 +40,8 @@ Result<> ImageSink::place(Device& device) {
 
   const std::vector<ByteView> contents = device.contents();
   const auto written = IMPRINT_TRY(image::FileImage::open(image.temporary_path()));
-  auto mounted = IMPRINT_TRY(MountedImage::open(written, plan_.layout));
-  IMPRINT_TRY(check_device_files(mounted, plan_.device_files, contents));
+  image::FileSystems file_systems(image::read_natively(written), plan_.layout);
+  IMPRINT_TRY(check_device_files(file_systems, plan_.device_files, contents));
   if (plan_.bmap) IMPRINT_TRY(write_bmap(device, contents));
   device.image.emplace(std::move(image));
   return {};

@@ -133,9 +133,8 @@ struct Edit {
 std::optional<crypto::Certificate> present_certificate(const image::FileImage& image,
                                                        const image::Layout& layout,
                                                        const std::string& path) {
-  auto mounted = MountedImage::open(image, layout);
-  if (!mounted) return std::nullopt;
-  const auto pem = mounted->roots().front().tree.read_file(path);
+  image::FileSystems file_systems(image::read_natively(image), layout);
+  const auto pem = file_systems.roots().front().tree.read_file(path);
   if (!pem) return std::nullopt;
   auto certificate = crypto::Certificate::parse(*pem);
   return certificate ? std::optional(std::move(*certificate)) : std::nullopt;
@@ -163,9 +162,9 @@ Result<Edit> plan_edit(const image::FileImage& image, Work& work, bool force) {
   golden::Overlay overlay;
   IMPRINT_TRY(golden.make_overlay(contents, overlay));
   const image::Canvas result = IMPRINT_TRY(overlaid(image, golden.patch(), overlay));
-  auto mounted = IMPRINT_TRY(MountedImage::open(result, edit.layout));
-  IMPRINT_TRY(check_device_files(mounted, edit.device_files, contents));
-  IMPRINT_TRY(check_configuration(mounted, work.manifest.identity, work.report.warnings));
+  image::FileSystems file_systems(image::read_natively(result), edit.layout);
+  IMPRINT_TRY(check_device_files(file_systems, edit.device_files, contents));
+  IMPRINT_TRY(check_configuration(file_systems, work.manifest.identity, work.report.warnings));
   edit.patch = IMPRINT_TRY(result.patch());
   for (const std::string& note : golden.notes())
     work.report.notes.push_back(note);
@@ -182,7 +181,7 @@ Result<std::vector<std::shared_ptr<const image::Volume::FreeMap>>> free_maps(
     maps.push_back(volume.original_free_map());
     return {};
   };
-  IMPRINT_TRY(add(layout.data));
+  if (layout.data) IMPRINT_TRY(add(*layout.data));
   if (layout.rootfs_a && layout.rootfs_a_populated) IMPRINT_TRY(add(*layout.rootfs_a));
   if (layout.rootfs_b && layout.rootfs_b_populated) IMPRINT_TRY(add(*layout.rootfs_b));
   return maps;
@@ -190,8 +189,8 @@ Result<std::vector<std::shared_ptr<const image::Volume::FreeMap>>> free_maps(
 
 Result<> check_written(const fs::path& path, const Edit& edit, const Work& work) {
   const auto written = IMPRINT_TRY(image::FileImage::open(path));
-  auto mounted = IMPRINT_TRY(MountedImage::open(written, edit.layout));
-  return check_device_files(mounted, edit.device_files, work.contents());
+  image::FileSystems file_systems(image::read_natively(written), edit.layout);
+  return check_device_files(file_systems, edit.device_files, work.contents());
 }
 
 Result<> write_copy(const image::FileImage& image, const fs::path& target, const Edit& edit,

@@ -6,10 +6,10 @@
 
 #include "check_conf.hpp"
 #include "imprint/base/text.hpp"
+#include "imprint/image/file_systems.hpp"
 #include "imprint/image/partition.hpp"
 #include "imprint/mender/conf.hpp"
 #include "imprint/mender/paths.hpp"
-#include "mounted_image.hpp"
 
 namespace imprint::pipeline {
 
@@ -30,13 +30,16 @@ class Verification {
     if (!file) return failed("partitions", file.error().message());
     const auto layout = image::find_layout(*file);
     if (!layout) return failed("partitions", layout.error().message());
+    const auto data = image::data_partition(*layout, verdict_.image);
+    if (!data) return failed("partitions", data.error().message());
     passed("partitions", fmt::format("{} partitions, data is partition {}",
-                                     layout->partitions.size(), layout->data.number));
+                                     layout->partitions.size(), data->number));
 
-    auto mounted = MountedImage::open(*file, *layout);
-    if (!mounted) return failed("file-systems", mounted.error().message());
+    image::FileSystems file_systems(image::read_natively(*file), *layout);
+    if (const Result<> clean = open_all(file_systems); !clean)
+      return failed("file-systems", clean.error().message());
     passed("file-systems", "clean");
-    for (MountedImage::Root& root : mounted->roots())
+    for (image::FileSystems::Root& root : file_systems.roots())
       verify_root(root);
   }
 
@@ -49,7 +52,16 @@ class Verification {
     verdict_.checks.push_back({std::move(name), false, std::move(detail)});
   }
 
-  void verify_root(MountedImage::Root& root) {
+  /// Opening is what finds a dirty journal, an error flag, a wrong checksum.
+  static Result<> open_all(image::FileSystems& file_systems) {
+    const image::Layout& layout = file_systems.layout();
+    for (const auto& role : {layout.data, layout.rootfs_a, layout.rootfs_b}) {
+      if (role) IMPRINT_TRY(file_systems.at(role->number));
+    }
+    return {};
+  }
+
+  void verify_root(image::FileSystems::Root& root) {
     const auto main = root.has_rootfs ? read_text(root.tree, mender::kMainConf)
                                       : Result<std::optional<std::string>>(std::nullopt);
     const auto fallback = read_text(root.tree, mender::kFallbackConf);
@@ -57,39 +69,39 @@ class Verification {
     if (!fallback) return failed("configuration", fallback.error().message());
     const mender::ConfFindings findings = mender::check_conf(*main, *fallback);
     if (!findings.errors.empty())
-      return failed("configuration", root.name + ": " + findings.errors.front());
+      return failed("configuration", root.label + ": " + findings.errors.front());
     const auto conf = mender::effective_conf(*main, *fallback);
-    if (!conf) return failed("configuration", root.name + ": " + conf.error().message());
+    if (!conf) return failed("configuration", root.label + ": " + conf.error().message());
     const auto certificate_path = conf->certificate();
     const auto key_path = conf->key();
     if (!certificate_path || !key_path)
-      return failed("configuration", root.name + ": HttpsClient names no certificate and key");
+      return failed("configuration", root.label + ": HttpsClient names no certificate and key");
     // Clients from 4.0 on sign with this key only; with mutual TLS it must be the certificate's.
     if (conf->auth_private_key() != key_path) {
       return failed("configuration",
-                    root.name + ": Security.AuthPrivateKey is not HttpsClient.Key");
+                    root.label + ": Security.AuthPrivateKey is not HttpsClient.Key");
     }
     passed("configuration",
-           fmt::format("{}: {}", root.name, conf->server_url().value_or("no server URL")));
+           fmt::format("{}: {}", root.label, conf->server_url().value_or("no server URL")));
     verify_identity(root, *certificate_path, *key_path);
   }
 
-  bool verify_file(MountedImage::Root& root, const std::string& check, const std::string& path,
-                   unsigned mode) {
+  bool verify_file(image::FileSystems::Root& root, const std::string& check,
+                   const std::string& path, unsigned mode) {
     const auto node = root.tree.stat(path);
     if (!node) {
-      failed(check, fmt::format("{}: {}", root.name, node.error().message()));
+      failed(check, fmt::format("{}: {}", root.label, node.error().message()));
       return false;
     }
     if (node->mode != mode || node->uid != 0 || node->gid != 0) {
-      failed(check, fmt::format("{}: {} is {:04o} {}:{}, should be {:04o} 0:0", root.name, path,
+      failed(check, fmt::format("{}: {} is {:04o} {}:{}, should be {:04o} 0:0", root.label, path,
                                 node->mode, node->uid, node->gid, mode));
       return false;
     }
     return true;
   }
 
-  void verify_identity(MountedImage::Root& root, const std::string& certificate_path,
+  void verify_identity(image::FileSystems::Root& root, const std::string& certificate_path,
                        const std::string& key_path) {
     if (!verify_file(root, "certificate", certificate_path, kCertificateMode)) return;
     if (!verify_file(root, "key", key_path, kKeyMode)) return;

@@ -73,7 +73,7 @@ TEST(Golden, AppliesTheRecipeToBothRootfsAndTheData) {
     EXPECT_EQ(attributes_of(made, *root, "/etc/mender/server.crt"), "0644 0:0 7");
     EXPECT_EQ(content_of(made, *root, "/etc/hostname"), "unnamed\n");
   }
-  const image::Partition& data = disk.layout().data;
+  const image::Partition& data = *disk.layout().data;
   EXPECT_EQ(content_of(made, data, "/wifi/psk"), "secret\n");
   EXPECT_EQ(attributes_of(made, data, "/wifi/psk"), "0600 7:8 7");
   EXPECT_EQ(attributes_of(made, data, "/mender/mender-cert-private.pem"), "0600 0:0 1024");
@@ -95,7 +95,7 @@ TEST(Golden, WritesADeviceByItsOverlay) {
 
   const auto made = disk.apply(golden->patch(), overlay);
   EXPECT_EQ(fsck_complaints(made, disk.layout()), "");
-  const image::Partition& data = disk.layout().data;
+  const image::Partition& data = *disk.layout().data;
   EXPECT_EQ(content_of(made, data, "/mender/mender-cert-private.pem"), contents[0]);
   EXPECT_EQ(attributes_of(made, data, "/mender/mender-cert-private.pem"), "0600 0:0 241");
   EXPECT_EQ(content_of(made, data, "/mender/mender-cert.pem"), contents[1]);
@@ -162,8 +162,9 @@ TEST(Golden, KeepsEveryFileSystemKindClean) {
     EXPECT_THAT(golden->check_overlay_by_path(views(contents), overlay), IsOk());
     const auto made = disk.apply(golden->patch(), overlay);
     EXPECT_EQ(fsck_complaints(made, disk.layout()), "");
-    EXPECT_EQ(content_of(made, disk.layout().data, "/mender/mender-cert-private.pem"), contents[0]);
-    EXPECT_EQ(content_of(made, disk.layout().data, "/large"), contents[2]);
+    EXPECT_EQ(content_of(made, *disk.layout().data, "/mender/mender-cert-private.pem"),
+              contents[0]);
+    EXPECT_EQ(content_of(made, *disk.layout().data, "/large"), contents[2]);
   }
 }
 
@@ -190,7 +191,7 @@ TEST(Golden, DoesNotTouchARootfsThatNoPathNeeds) {
   const auto golden = Golden::build(disk.base(), disk.layout(), std::move(recipe));
   ASSERT_THAT(golden, IsOk());
   for (const image::Write& write : golden->patch().writes) {
-    EXPECT_GE(write.offset, disk.layout().data.offset_bytes);
+    EXPECT_GE(write.offset, disk.layout().data->offset_bytes);
   }
   EXPECT_THAT(golden->notes(), SizeIs(0));
 }
@@ -214,9 +215,9 @@ TEST(Golden, FollowsLinksFromTheRootfsToTheDataOnce) {
   EXPECT_THAT(golden->check_overlay_by_path(views(contents), overlay), IsOk());
   const auto made = disk.apply(golden->patch(), overlay);
   EXPECT_EQ(fsck_complaints(made, disk.layout()), "");
-  EXPECT_EQ(content_of(made, disk.layout().data, "/mender/new/key"), contents[0]);
-  EXPECT_EQ(content_of(made, disk.layout().data, "/mender/shared"), "S\n");
-  EXPECT_THAT(debugfs(made, disk.layout().data, "stat /mender/new"), HasSubstr("Mode:  0700"));
+  EXPECT_EQ(content_of(made, *disk.layout().data, "/mender/new/key"), contents[0]);
+  EXPECT_EQ(content_of(made, *disk.layout().data, "/mender/shared"), "S\n");
+  EXPECT_THAT(debugfs(made, *disk.layout().data, "stat /mender/new"), HasSubstr("Mode:  0700"));
 }
 
 TEST(Golden, WritesADeviceFileOfTheRootfsIntoAAndB) {
@@ -298,8 +299,8 @@ TEST(Golden, MakesAMissingFileOfAMerge) {
   const auto golden = Golden::build(disk.base(), disk.layout(), std::move(recipe));
   ASSERT_THAT(golden, IsOk());
   const auto made = disk.apply(golden->patch());
-  EXPECT_EQ(content_of(made, disk.layout().data, "/mender/mender.conf"), "{}\n");
-  EXPECT_EQ(attributes_of(made, disk.layout().data, "/mender/mender.conf"), "0600 0:0 3");
+  EXPECT_EQ(content_of(made, *disk.layout().data, "/mender/mender.conf"), "{}\n");
+  EXPECT_EQ(attributes_of(made, *disk.layout().data, "/mender/mender.conf"), "0600 0:0 3");
 }
 
 TEST(Golden, MergesOntoAFileOfTheSameRecipe) {
@@ -440,7 +441,7 @@ TEST(Golden, SaysThatTheDataPartitionIsFull) {
 TEST(Golden, PassesOnWhyAFileSystemCannotBeOpened) {
   IMPRINT_NEED_DISK_TOOLS();
   DiskImage disk;
-  disk.layout().data.size_bytes = 1 << 20;
+  disk.layout().data->size_bytes = 1 << 20;
   EXPECT_THAT(Golden::build(disk.base(), disk.layout(), full_recipe()),
               FailsWith(Code::corrupt, "partition 4 ('data')"));
 }
@@ -475,7 +476,7 @@ TEST(Golden, HoldsOnARealisticImage) {
     ASSERT_THAT(overlay.apply(file), IsOk());
   }
   EXPECT_EQ(fsck_complaints(dir / "golden", *layout), "");
-  EXPECT_EQ(content_of(dir / "golden", layout->data, "/mender/mender-cert-private.pem"),
+  EXPECT_EQ(content_of(dir / "golden", *layout->data, "/mender/mender-cert-private.pem"),
             contents[0]);
   EXPECT_THAT(attributes_of(dir / "golden", *layout->rootfs_a, kConf), HasSubstr("0600 0:0"));
 }

@@ -27,11 +27,11 @@ Recipe identity_recipe() {
 }
 
 std::string key_of(const fs::path& image, const DiskImage& disk) {
-  return content_of(image, disk.layout().data, "/mender/mender-cert-private.pem");
+  return content_of(image, *disk.layout().data, "/mender/mender-cert-private.pem");
 }
 
 std::string certificate_of(const fs::path& image, const DiskImage& disk) {
-  return content_of(image, disk.layout().data, "/mender/mender-cert.pem");
+  return content_of(image, *disk.layout().data, "/mender/mender-cert.pem");
 }
 
 /// Makes the device's image, has it judged, and returns nothing to complain about.
@@ -45,8 +45,8 @@ void expect_right(const Golden& golden, const DiskImage& disk,
   EXPECT_EQ(fsck_complaints(made, disk.layout()), "");
   EXPECT_EQ(key_of(made, disk), contents[0]);
   EXPECT_EQ(certificate_of(made, disk), contents[1]);
-  EXPECT_EQ(content_of(made, disk.layout().data, "/shared"), std::string(3000, 's'));
-  EXPECT_EQ(content_of(made, disk.layout().data, "/mender/device_type"), "device_type=test\n");
+  EXPECT_EQ(content_of(made, *disk.layout().data, "/shared"), std::string(3000, 's'));
+  EXPECT_EQ(content_of(made, *disk.layout().data, "/mender/device_type"), "device_type=test\n");
 }
 
 TEST(Variant, ServesEveryNumberOfBlocks) {

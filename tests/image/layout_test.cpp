@@ -79,7 +79,7 @@ class LayoutTest : public testing::Test {
       if (!partition) return std::string("-");
       return std::to_string(partition->number) + (populated ? "+" : "");
     };
-    return fmt::format("data={} a={} b={}", found->data.number,
+    return fmt::format("data={} a={} b={}", found->data->number,
                        part(found->rootfs_a, found->rootfs_a_populated),
                        part(found->rootfs_b, found->rootfs_b_populated));
   }
@@ -95,7 +95,7 @@ TEST_F(LayoutTest, FindsTheRolesOfAYoctoImageWithAnEmptyB) {
   put(3, {});
   put(4, data_content(), {"-L", "data"});
   EXPECT_EQ(roles(), "data=4 a=2+ b=3");
-  EXPECT_EQ(layout()->data.label, "data");
+  EXPECT_EQ(layout()->data->label, "data");
   EXPECT_EQ(layout()->partitions.size(), 4U);
 }
 
@@ -197,7 +197,7 @@ TEST_F(LayoutTest, TheLabelDecidesBetweenTwoThatHoldADeviceType) {
   put(1, rootfs_content());
   put(2, data_content());
   put(3, data_content(), {"-L", "data"});
-  EXPECT_EQ(layout()->data.number, 3);
+  EXPECT_EQ(layout()->data->number, 3);
 }
 
 TEST_F(LayoutTest, RefusesTwoPartitionsLabelledData) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "ext_image.hpp"
+#include "imprint/image/ext_file_system.hpp"
 #include "support/command.hpp"
 #include "support/matchers.hpp"
 
@@ -57,14 +58,20 @@ class Tree : public ::testing::Test {
                           "symlink conf /etc/mender", "mkdir boot", "mkdir boot/efi"});
     root_canvas_ = std::make_unique<Canvas>(root_image_->image());
     data_canvas_ = std::make_unique<Canvas>(data_image_->image());
-    root_ = std::make_unique<Volume>(open(*root_canvas_, *root_image_));
-    data_ = std::make_unique<Volume>(open(*data_canvas_, *data_image_));
+    root_ = open(*root_canvas_, *root_image_);
+    data_ = open(*data_canvas_, *data_image_);
   }
 
-  static Volume open(Canvas& canvas, const ExtImage& ext) {
+  static std::unique_ptr<FileSystem> open(Canvas& canvas, const ExtImage& ext) {
     auto volume = Volume::open_edit(canvas, ext.partition(), edit_time());
     EXPECT_THAT(volume, IsOk());
-    return std::move(volume.value());
+    return std::make_unique<ExtFileSystem>(std::move(volume.value()));
+  }
+
+  /// Empty for null.
+  static Mount mount(FileSystem* file_system) {
+    if (file_system == nullptr) return {};
+    return [file_system]() -> Result<FileSystem*> { return file_system; };
   }
 
   /// Writes down both volumes, for the tools.
@@ -77,14 +84,17 @@ class Tree : public ::testing::Test {
     EXPECT_EQ(data_image_->fsck_complaints(), "");
   }
 
-  DeviceTree tree() { return {root_.get(), data_.get()}; }
+  DeviceTree tree(FileSystem* boot = nullptr) {
+    return DeviceTree(
+        {.root = mount(root_.get()), .data = mount(data_.get()), .boot = mount(boot)});
+  }
 
   std::unique_ptr<ExtImage> root_image_;
   std::unique_ptr<ExtImage> data_image_;
   std::unique_ptr<Canvas> root_canvas_;
   std::unique_ptr<Canvas> data_canvas_;
-  std::unique_ptr<Volume> root_;
-  std::unique_ptr<Volume> data_;
+  std::unique_ptr<FileSystem> root_;
+  std::unique_ptr<FileSystem> data_;
 };
 
 TEST_F(Tree, WritesWhereTheDeviceWillLook) {
@@ -114,7 +124,7 @@ TEST_F(Tree, WritesWhereTheDeviceWillLook) {
       const auto where =
           device.write_file(path.first, bytes_of(path.first), attributes(0640, 3, 4));
       ASSERT_THAT(where, IsOk());
-      EXPECT_EQ(where->volume, paths == &on_root ? root_.get() : data_.get()) << path.first;
+      EXPECT_EQ(where->file_system, paths == &on_root ? root_.get() : data_.get()) << path.first;
       const auto read = device.read_file(path.first);
       ASSERT_THAT(read, IsOk());
       EXPECT_EQ(text_of(*read), path.first);
@@ -147,10 +157,10 @@ TEST_F(Tree, MissingDirectoriesAreMadeAndMendersOwnArePrivate) {
 TEST_F(Tree, MenderItselfIsMadePrivateWhereItIsMissing) {
   ExtImage bare(small());
   Canvas canvas(bare.image());
-  Volume data = open(canvas, bare);
-  DeviceTree device(nullptr, &data);
+  const std::unique_ptr<FileSystem> data = open(canvas, bare);
+  DeviceTree device({.root = {}, .data = mount(data.get()), .boot = {}});
   ASSERT_THAT(device.write_file("/data/mender/key", bytes_of("x"), attributes(0600)), IsOk());
-  ASSERT_THAT(data.commit(), IsOk());
+  ASSERT_THAT(data->commit(), IsOk());
   bare.apply({&canvas});
   EXPECT_EQ(bare.fsck_complaints(), "");
   EXPECT_THAT(bare.debugfs("stat /mender"), HasSubstr("Mode:  0700"));
@@ -163,11 +173,10 @@ TEST_F(Tree, ResolveMakesWhatIsMissingOnlyWhenAsked) {
   const Attributes made = attributes(0711, 5, 6);
   const auto location = device.resolve("/opt/x/file", &made);
   ASSERT_THAT(location, IsOk());
-  EXPECT_EQ(location->name, "file");
+  EXPECT_EQ(location->path, "/opt/x/file");
   EXPECT_FALSE(location->node.has_value());
   const auto directory = device.stat("/opt/x");
   ASSERT_THAT(directory, IsOk());
-  EXPECT_EQ(directory->inode, location->directory);
   EXPECT_EQ(directory->mode, 0711U);
   EXPECT_EQ(directory->uid, 5U);
   EXPECT_EQ(directory->gid, 6U);
@@ -178,19 +187,27 @@ TEST_F(Tree, ResolveSaysWhereAPathLeads) {
   for (const char* path : {"/", "/..", "/data", "/data/", "/etc/..", "/var/lib/mender/.."}) {
     const auto location = device.resolve(path);
     ASSERT_THAT(location, IsOk()) << path;
-    EXPECT_EQ(location->directory, kRootInode) << path;
-    EXPECT_EQ(location->node, kRootInode) << path;
-    EXPECT_EQ(location->name, "") << path;
+    EXPECT_EQ(location->path, "/") << path;
+    EXPECT_TRUE(location->is_root()) << path;
+    ASSERT_TRUE(location->node.has_value()) << path;
+    EXPECT_EQ(location->node->inode, kRootInode) << path;
   }
-  EXPECT_EQ(device.resolve("/data")->volume, data_.get());
-  EXPECT_EQ(device.resolve("/etc/..")->volume, root_.get());
-  EXPECT_EQ(device.resolve("/var/lib/mender/..")->volume, data_.get());
+  EXPECT_EQ(device.resolve("/data")->file_system, data_.get());
+  EXPECT_EQ(device.resolve("/etc/..")->file_system, root_.get());
+  EXPECT_EQ(device.resolve("/var/lib/mender/..")->file_system, data_.get());
 
   const auto file = device.resolve("/etc/alias/../hostname");
   ASSERT_THAT(file, IsOk());
-  EXPECT_EQ(file->name, "hostname");
-  EXPECT_EQ(file->directory, device.stat("/etc")->inode);
+  EXPECT_EQ(file->path, "/etc/hostname");
   EXPECT_TRUE(file->node.has_value());
+
+  // A link as the last name: where it leads, or itself.
+  EXPECT_EQ(device.resolve("/etc/alias")->path, "/etc/mender");
+  const auto link = device.resolve("/etc/alias", nullptr, DeviceTree::LastLink::keep);
+  ASSERT_THAT(link, IsOk());
+  EXPECT_EQ(link->path, "/etc/alias");
+  EXPECT_EQ(link->node->type, NodeType::symlink);
+  EXPECT_EQ(device.resolve("/etc/alias/", nullptr, DeviceTree::LastLink::keep)->path, "/etc/alias");
 }
 
 TEST_F(Tree, ExistsTellsAbsenceFromTrouble) {
@@ -232,21 +249,49 @@ TEST_F(Tree, PathsThatLeadNowhereAreRefused) {
   commit();
 }
 
-TEST_F(Tree, BootMountPointsAreRefused) {
-  DeviceTree device = tree();
-  for (const std::string path : {"/boot/efi/x", "/uboot/config.txt", "/boot/grub/grub.cfg",
-                                 "/boot/firmware", "/etc/dev-efi/x", "/boot/../boot/efi"}) {
-    EXPECT_THAT(device.write_file(path, {}, attributes(0644)),
-                FailsWith(Code::unsupported, "is where the boot partition is mounted"))
-        << path;
+TEST_F(Tree, BootMountPointsLeadToTheBootPartitionAndNothingElseDoes) {
+  ExtImage boot_image(small());
+  Canvas canvas(boot_image.image());
+  const std::unique_ptr<FileSystem> boot = open(canvas, boot_image);
+  DeviceTree device = tree(boot.get());
+  int number = 0;
+  for (const std::string path :
+       {"/boot/efi/", "/uboot/", "/boot/grub/", "/boot/firmware/", "/etc/dev-efi/",
+        "/boot/../boot/efi/", "//boot/./efi/", "/uboot/../uboot/"}) {
+    const std::string name = fmt::format("file{}", ++number);
+    const auto written = device.write_file(path + name, bytes_of(path), attributes(0644));
+    ASSERT_THAT(written, IsOk()) << path;
+    EXPECT_EQ(written->file_system, boot.get()) << path;
+    EXPECT_EQ(written->path, "/" + name) << path;
   }
-  EXPECT_THAT(device.write_file("/boot/kernel.cfg", {}, attributes(0644)), IsOk());
-  EXPECT_THAT(device.write_file("/boot/effigy", {}, attributes(0644)), IsOk());
-  EXPECT_THAT(device.write_file("/uboot-env", {}, attributes(0644)), IsOk());
+  EXPECT_TRUE(device.resolve("/boot/firmware")->is_root());
+  EXPECT_EQ(device.resolve("/boot/efi/..")->path, "/boot");
+  for (const char* path : {"/boot/kernel.cfg", "/boot/effigy", "/uboot-env"}) {
+    const auto written = device.write_file(path, {}, attributes(0644));
+    ASSERT_THAT(written, IsOk()) << path;
+    EXPECT_EQ(written->file_system, root_.get()) << path;
+  }
+  EXPECT_EQ(device.write_file("/data/uboot/x", {}, attributes(0644))->file_system, data_.get());
+}
+
+TEST_F(Tree, WithoutABootPartitionItsMountPointsAreDirectoriesOfTheRoot) {
+  DeviceTree device = tree();
+  for (const char* path : {"/boot/efi/x", "/uboot/config.txt", "/etc/dev-efi/y"}) {
+    const auto written = device.write_file(path, {}, attributes(0644));
+    ASSERT_THAT(written, IsOk()) << path;
+    EXPECT_EQ(written->file_system, root_.get()) << path;
+  }
+}
+
+TEST_F(Tree, TheBootPartitionNeedsNoRoot) {
+  DeviceTree device({.root = {}, .data = {}, .boot = mount(data_.get())});
+  EXPECT_THAT(device.write_file("/boot/efi/x", {}, attributes(0644)), IsOk());
+  EXPECT_THAT(device.write_file("/uboot/y", {}, attributes(0644)), IsOk());
+  EXPECT_THAT(device.resolve("/boot"), FailsWith(Code::not_found, "no root file system"));
 }
 
 TEST_F(Tree, WithoutARootVolumeOnlyDataCanBeReached) {
-  DeviceTree device(nullptr, data_.get());
+  DeviceTree device({.root = {}, .data = mount(data_.get()), .boot = {}});
   EXPECT_THAT(device.write_file("/data/mender/k", bytes_of("k"), attributes(0600)), IsOk());
   for (const char* path : {"/etc/mender/mender.conf", "/", "/data/conf/x", "/data/.."}) {
     EXPECT_THAT(device.resolve(path), FailsWith(Code::not_found, "only paths under /data")) << path;
@@ -255,14 +300,13 @@ TEST_F(Tree, WithoutARootVolumeOnlyDataCanBeReached) {
 }
 
 TEST_F(Tree, WithoutADataVolumeDataCannotBeReached) {
-  DeviceTree device(root_.get(), nullptr);
+  DeviceTree device({.root = mount(root_.get()), .data = {}, .boot = {}});
   EXPECT_THAT(device.write_file("/etc/x", bytes_of("k"), attributes(0600)), IsOk());
   for (const char* path : {"/data/mender/k", "/var/lib/mender/k"}) {
     EXPECT_THAT(device.write_file(path, {}, attributes(0600)),
                 FailsWith(Code::not_found, "the image has no data partition"));
   }
   EXPECT_THAT(device.write_file("/database/k", {}, attributes(0600)), IsOk());
-  EXPECT_THAT(device.write_file("/uboot/k", {}, attributes(0600)), FailsWith(Code::unsupported));
 }
 
 }  // namespace

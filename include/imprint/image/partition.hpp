@@ -19,7 +19,8 @@ struct Partition {
   std::string label;  ///< of the file system
 };
 
-enum class TableKind { mbr, gpt };
+/// `none`: the image is one file system, from its first byte to its last; it counts as partition 1.
+enum class TableKind { none, mbr, gpt };
 
 struct PartitionTable {
   TableKind kind = TableKind::mbr;
@@ -35,18 +36,30 @@ struct PartitionTable {
 struct Layout {
   TableKind table = TableKind::mbr;
   std::vector<Partition> partitions;
-  Partition data;
+  std::optional<Partition> boot;  ///< what the device mounts at /boot/efi, /uboot and the like
   std::optional<Partition> rootfs_a;
   std::optional<Partition> rootfs_b;  ///< absent, or present but perhaps empty:
   bool rootfs_b_populated = false;    ///< has /etc/mender (reference: Yocto leaves B an empty ext4,
                                       ///< mender-convert fills it)
   bool rootfs_a_populated = false;
+  std::optional<Partition> data;  ///< absent from the image of a root file system alone
+};
+
+/// Partition numbers that somebody has said; they stand above all signs.
+struct LayoutChoice {
+  std::optional<int> boot = std::nullopt;
+  std::optional<int> rootfs_a = std::nullopt;
+  std::optional<int> rootfs_b = std::nullopt;
+  std::optional<int> data = std::nullopt;
 };
 
 /// Roles by content first (data: ext file system with /mender/device_type; rootfs: ext file system
-/// with /etc/mender), then label `data`, then position (mender layout: boot, A, B, data). No
-/// candidate or more than one for data is an error that lists what was found. A and B in order of
-/// partition number; an empty ext between or after a populated rootfs is B.
-[[nodiscard]] Result<Layout> find_layout(const FileImage& image);
+/// with /etc/mender), then label `data`, then position (mender layout: boot, A, B, data). More than
+/// one candidate for a role is an error that lists what was found. A and B in order of partition
+/// number; an empty ext between or after a populated rootfs is B.
+[[nodiscard]] Result<Layout> find_layout(const FileImage& image, const LayoutChoice& choice = {});
+
+/// The data partition; Code::invalid_input, with what the image has instead, when there is none.
+[[nodiscard]] Result<Partition> data_partition(const Layout& layout, const fs::path& image);
 
 }  // namespace imprint::image

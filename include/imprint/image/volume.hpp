@@ -11,32 +11,14 @@
 #include "imprint/base/clock.hpp"
 #include "imprint/base/result.hpp"
 #include "imprint/image/canvas.hpp"
+#include "imprint/image/file_system.hpp"
+#include "imprint/image/node.hpp"
 #include "imprint/image/partition.hpp"
 #include "imprint/image/reader.hpp"
 
 namespace imprint::image {
 
-using InodeNumber = std::uint32_t;
-
 inline constexpr InodeNumber kRootInode = 2;
-
-enum class NodeType { file, directory, symlink, other };
-
-struct NodeInfo {
-  InodeNumber inode = 0;
-  NodeType type = NodeType::other;
-  unsigned mode = 0;  ///< permission bits, 07777
-  unsigned uid = 0;
-  unsigned gid = 0;
-  std::uint64_t size_bytes = 0;
-  unsigned links = 0;
-};
-
-struct Attributes {
-  unsigned mode = 0644;
-  unsigned uid = 0;
-  unsigned gid = 0;
-};
 
 /// A run of a file's content in the image: absolute byte offset and length.
 struct Extent {
@@ -92,7 +74,10 @@ class Volume {
   [[nodiscard]] Result<std::vector<std::string>> list(InodeNumber directory) const;
   [[nodiscard]] Result<crypto::WipedBytes> read_file(InodeNumber inode,
                                                      std::uint64_t limit_bytes = 16U << 20) const;
+  /// The same for files of any size; holes are left out.
+  [[nodiscard]] Result<> read_content(InodeNumber inode, const ContentSink& sink) const;
   [[nodiscard]] Result<std::string> read_link(InodeNumber inode) const;
+  [[nodiscard]] Result<std::vector<ExtendedAttribute>> extended_attributes(InodeNumber inode) const;
 
   // Edits. A failure that is found beforehand (bad name, name taken, no room) changes nothing.
   // After any other, as when a crowded directory cannot grow, commit() refuses: throw the Canvas
@@ -101,15 +86,31 @@ class Volume {
   /// Makes a directory; Code::exists when the name is taken, Code::image_full with what is missing
   /// (blocks or inodes).
   Result<InodeNumber> make_directory(InodeNumber parent, std::string_view name,
-                                     Attributes attributes);
+                                     const Attributes& attributes);
 
   /// Writes a new file of this content under the name. An existing regular file of that name is
   /// replaced: the new one gets fresh blocks and a fresh inode, then the name is switched, then the
   /// old blocks (unless other links hold them) are freed and zeroed. Existing directories and other
   /// nodes are Code::exists. Extended attributes of a replaced file (SELinux label) are carried
   /// over, except those bound to its content (capabilities, integrity signatures).
+  /// Holes of the content become holes of the file.
+  Result<InodeNumber> write_file(InodeNumber parent, std::string_view name, const Content& content,
+                                 const Attributes& attributes);
+
   Result<InodeNumber> write_file(InodeNumber parent, std::string_view name, ByteView content,
-                                 Attributes attributes);
+                                 const Attributes& attributes) {
+    return write_file(parent, name, MemoryContent(content), attributes);
+  }
+
+  Result<InodeNumber> make_symlink(InodeNumber parent, std::string_view name,
+                                   std::string_view target, const Attributes& attributes);
+  /// A name and, with its last link, what it names: a file, a link, or an empty directory
+  /// (Code::exists when it is not empty).
+  Result<> remove(InodeNumber parent, std::string_view name);
+  Result<> change_attributes(InodeNumber inode, const AttributeChange& change);
+  /// No value removes it.
+  Result<> set_extended_attribute(InodeNumber inode, const std::string& name,
+                                  std::optional<ByteView> value);
 
   /// Content and extent map of an existing regular file with at least one block and no holes.
   [[nodiscard]] Result<Placement> placement(InodeNumber inode) const;
