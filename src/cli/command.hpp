@@ -21,5 +21,12 @@ Action add_materialize(CLI::App& program);
 Action add_verify(CLI::App& program);
 Action add_ca(CLI::App& program);
 Action add_ledger(CLI::App& program);
+Action add_ls(CLI::App& program);
+Action add_cat(CLI::App& program);
+Action add_cp(CLI::App& program);
+Action add_install(CLI::App& program);
+Action add_rm(CLI::App& program);
+Action add_mkdir(CLI::App& program);
+Action add_stat(CLI::App& program);
 
 }  // namespace imprint::cli

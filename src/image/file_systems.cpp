@@ -82,18 +82,36 @@ const Layout& FileSystems::layout() const noexcept {
   return impl_->layout;
 }
 
-Result<FileSystem*> FileSystems::at(int partition_number) {
-  const std::vector<Partition>& all = impl_->layout.partitions;
-  const auto found = std::ranges::find(all, partition_number, &Partition::number);
-  if (found != all.end()) return impl_->at(*found);
+namespace {
+
+Result<Partition> partition_of(const Layout& layout, int number) {
+  const std::vector<Partition>& all = layout.partitions;
+  const auto found = std::ranges::find(all, number, &Partition::number);
+  if (found != all.end()) return *found;
   std::vector<std::string> there;
   for (const Partition& partition : all) {
     there.push_back(
         fmt::format("{} ({})", partition.number,
                     partition.file_system.empty() ? "no file system" : partition.file_system));
   }
-  return fail(Code::not_found, fmt::format("the image has no partition {}; it has {}",
-                                           partition_number, fmt::join(there, ", ")));
+  return fail(Code::not_found, fmt::format("the image has no partition {}; it has {}", number,
+                                           fmt::join(there, ", ")));
+}
+
+}  // namespace
+
+Result<FileSystem*> FileSystems::at(int partition_number) {
+  const Partition partition = IMPRINT_TRY(partition_of(impl_->layout, partition_number));
+  return impl_->at(partition);
+}
+
+Result<FileSystems::Root> FileSystems::alone(int partition_number) {
+  const Partition partition = IMPRINT_TRY(partition_of(impl_->layout, partition_number));
+  return Root{.label = label_of(partition),
+              .is_second = false,
+              .has_rootfs = true,
+              .tree = DeviceTree(
+                  {.root = mount_of(impl_, partition), .data = {}, .boot = {}, .alone = true})};
 }
 
 std::vector<FileSystem*> FileSystems::opened() const {

@@ -6,15 +6,18 @@
 // and must happen all or not at all. The key is always of the first class, so the journal never
 // sees it:
 //
-//   1  journal: old bytes of class 1, new bytes of class 2       .new, fsync, rename, fsync
-//   directory 2  class 1 into the image, room for class 2 made sure of      fsync image 3  the mark
-//   that decides, into the journal                   fsync journal 4  class 2 into the image fsync
-//   image 5  the journal is removed                                    fsync directory
+//   1. journal: old bytes of class 1, new bytes of class 2     .new, fsync, rename, fsync directory
+//   2. class 1 into the image, room for class 2 made sure of   fsync image
+//   3. the mark that decides, into the journal                 fsync journal
+//   4. class 2 into the image                                  fsync image
+//   5. the journal is removed                                  fsync directory
 //
 // Each fsync is needed. Without the one of step 1, class 1 could reach the disk before the bytes to
 // take it back; of step 2, the mark could be there and the key not; of step 3, half of class 2
 // could be there without the mark; of step 4, the journal could be gone before class 2 is there. Up
-// to step 3 an interrupted edit is rolled back, from then on it is finished.
+// to step 3 an interrupted edit is rolled back, from then on it is finished. Without any
+// (Survives:: kill) the steps still follow each other in the page cache, where the next process
+// finds them.
 //
 // Rejected: one journal for everything (key bytes in a second file that has to be wiped and cannot
 // be, on a copy-on-write or flash file system); editing a copy and renaming it (gigabytes of
@@ -47,7 +50,16 @@ struct Paths {
   fs::path journal;
   fs::path new_journal;  ///< while it is being written: the image is still untouched
   fs::path directory;
+  Survives survives = Survives::power_cut;
 };
+
+Result<> sync(const Paths& paths, File& file) {
+  return paths.survives == Survives::power_cut ? file.sync() : Result<>();
+}
+
+Result<> sync_folder(const Paths& paths) {
+  return paths.survives == Survives::power_cut ? sync_directory(paths.directory) : Result<>();
+}
 
 /// By the file's real name: an edit begun through a symbolic link is found from elsewhere.
 [[nodiscard]] Paths paths_of(const fs::path& image) {
@@ -145,11 +157,11 @@ Result<File> write_journal(const Paths& paths, const EncodedJournal& encoded) {
   File file = IMPRINT_TRY(File::create_new(paths.new_journal, kJournalMode));
   const auto finish = [&]() -> Result<> {
     IMPRINT_TRY(file.write_all(0, encoded.bytes));
-    IMPRINT_TRY(file.sync());
+    IMPRINT_TRY(sync(paths, file));
     if (sys::rename(paths.new_journal.c_str(), paths.journal.c_str()) != 0) {
       return fail(system_error("naming the journal " + quoted(paths.journal.native())));
     }
-    return sync_directory(paths.directory);
+    return sync_folder(paths);
   };
   if (Result<> finished = finish(); !finished) {
     // The first error wins; what cannot be removed is harmless and removed by recover().
@@ -162,7 +174,7 @@ Result<File> write_journal(const Paths& paths, const EncodedJournal& encoded) {
 
 /// Step 2. The old bytes of class 2 are written over themselves, so that a hole in the image gets
 /// its block now: after the decision there must be no "no space left" any more.
-Result<> write_free_blocks(File& image, const std::vector<Slice>& slices) {
+Result<> write_free_blocks(const Paths& paths, File& image, const std::vector<Slice>& slices) {
   for (const Slice& slice : slices) {
     if (slice.was_free) {
       IMPRINT_TRY(image.write_all(slice.offset, slice.bytes));
@@ -172,21 +184,21 @@ Result<> write_free_blocks(File& image, const std::vector<Slice>& slices) {
       IMPRINT_TRY(image.write_all(slice.offset, old));
     }
   }
-  return image.sync();
+  return sync(paths, image);
 }
 
 /// Step 3, and what recovery begins with when it finds the mark: it may be in memory only, when the
 /// sync of it has failed.
-Result<> write_mark(File& journal, std::uint64_t offset, ByteView mark) {
+Result<> write_mark(const Paths& paths, File& journal, std::uint64_t offset, ByteView mark) {
   IMPRINT_TRY(journal.write_all(offset, mark));
-  return journal.sync();
+  return sync(paths, journal);
 }
 
 /// Step 5. Should the removal not reach the disk, recover() finds a journal that says what already
 /// is.
 Result<> remove_journal(const Paths& paths) {
   IMPRINT_TRY(remove_file(paths.journal));
-  (void)sync_directory(paths.directory);  // no failure of the edit, for the reason above
+  (void)sync_folder(paths);  // no failure of the edit, for the reason above
   return {};
 }
 
@@ -194,7 +206,7 @@ Result<> remove_journal(const Paths& paths) {
 Result<> roll_forward(const Paths& paths, File& image, const std::vector<Piece>& redo) {
   for (const Piece& piece : redo)
     IMPRINT_TRY(image.write_all(piece.offset, piece.bytes));
-  IMPRINT_TRY(image.sync());
+  IMPRINT_TRY(sync(paths, image));
   return remove_journal(paths);
 }
 
@@ -209,7 +221,7 @@ Result<> roll_back(const Paths& paths, File& image, const std::vector<Piece>& un
   for (const Piece& piece : undo) {
     if (!in_a_hole(image, piece)) IMPRINT_TRY(image.write_all(piece.offset, piece.bytes));
   }
-  IMPRINT_TRY(image.sync());
+  IMPRINT_TRY(sync(paths, image));
   return remove_journal(paths);
 }
 
@@ -232,7 +244,7 @@ Result<> roll_back(const Paths& paths, File& image, const std::vector<Piece>& un
 [[nodiscard]] Unexpected undecided(Error error, const Paths& paths, File& image, File& journal_file,
                                    const Journal& journal, const EncodedJournal& encoded) {
   const Bytes zeros(encoded.mark.size());
-  if (write_mark(journal_file, encoded.mark_offset, zeros)) {
+  if (write_mark(paths, journal_file, encoded.mark_offset, zeros)) {
     return undone(std::move(error), paths, image, journal);
   }
   return fail(std::move(error).context(fmt::format(
@@ -283,11 +295,11 @@ Result<Recovery> settle(const Paths& paths, File& image, const LoadedJournal& lo
   }
   File journal_file = IMPRINT_TRY(File::open_read_write(paths.journal));
   if (!loaded.decided) {
-    IMPRINT_TRY(write_mark(journal_file, loaded.mark_offset, Bytes(loaded.mark.size())));
+    IMPRINT_TRY(write_mark(paths, journal_file, loaded.mark_offset, Bytes(loaded.mark.size())));
     IMPRINT_TRY(roll_back(paths, image, loaded.journal.undo));
     return Recovery{Recovery::Outcome::rolled_back, loaded.journal.note};
   }
-  IMPRINT_TRY(write_mark(journal_file, loaded.mark_offset, loaded.mark));
+  IMPRINT_TRY(write_mark(paths, journal_file, loaded.mark_offset, loaded.mark));
   IMPRINT_TRY(roll_forward(paths, image, loaded.journal.redo));
   return Recovery{Recovery::Outcome::rolled_forward, loaded.journal.note};
 }
@@ -295,8 +307,9 @@ Result<Recovery> settle(const Paths& paths, File& image, const LoadedJournal& lo
 }  // namespace
 
 Result<> InPlaceEdit::apply(const fs::path& image, const Patch& patch, const FreeMaps& free_maps,
-                            std::string_view note, const FileImage* planned_on) {
-  const Paths paths = paths_of(image);
+                            std::string_view note, const FileImage* planned_on, Survives survives) {
+  Paths paths = paths_of(image);
+  paths.survives = survives;
   File file = IMPRINT_TRY(open_locked(paths));
   // Under the lock: from here on nobody of ours changes the image or makes a journal.
   if (is_there(paths.journal)) {
@@ -320,10 +333,11 @@ Result<> InPlaceEdit::apply(const fs::path& image, const Patch& patch, const Fre
   const EncodedJournal encoded = encode(journal);
 
   File journal_file = IMPRINT_TRY(write_journal(paths, encoded));
-  if (Result<> written = write_free_blocks(file, slices); !written) {
+  if (Result<> written = write_free_blocks(paths, file, slices); !written) {
     return undone(std::move(written).error(), paths, file, journal);
   }
-  if (Result<> marked = write_mark(journal_file, encoded.mark_offset, encoded.mark); !marked) {
+  if (Result<> marked = write_mark(paths, journal_file, encoded.mark_offset, encoded.mark);
+      !marked) {
     return undecided(std::move(marked).error(), paths, file, journal_file, journal, encoded);
   }
   // Beyond this point the edit is decided: whatever happens, recover() finishes it.

@@ -101,7 +101,7 @@ std::string Walk::spelled() const {
 
 /// What the device mounts on this directory of its root; null for nothing.
 const Mount* Walk::mount_at(std::string_view path) const {
-  if (stack_.back().mount != &mounts_.root) return nullptr;
+  if (mounts_.alone || stack_.back().mount != &mounts_.root) return nullptr;
   if (path == kDataMount) return &mounts_.data;
   const bool is_boot = std::find(kBootMounts.begin(), kBootMounts.end(), path) != kBootMounts.end();
   return is_boot && mounts_.boot ? &mounts_.boot : nullptr;

@@ -46,6 +46,8 @@ class FileSystems {
   /// one root all the same, for its data.
   [[nodiscard]] std::vector<Root>& roots() noexcept { return roots_; }
 
+  /// One partition with its own name space, in which nothing is mounted.
+  [[nodiscard]] Result<Root> alone(int partition_number);
   /// Any partition of the image, by number. Code::not_found, with what there is, for no such
   /// number.
   [[nodiscard]] Result<FileSystem*> at(int partition_number);

@@ -13,7 +13,11 @@
 
 namespace imprint::image {
 
-/// Changes an image in place so that, interrupted at any moment (power included), it is the old
+/// What an edit can be interrupted by and still be whole after recover(). Against a power cut every
+/// step waits for the disk, about six times.
+enum class Survives { kill, power_cut };
+
+/// Changes an image in place so that, interrupted at any moment, it is the old
 /// image or the new one after recover().
 ///
 /// Writes into blocks that were free go first and directly: nothing refers to them yet, so no key
@@ -33,7 +37,8 @@ class InPlaceEdit {
   /// new one; the message says which. The image is locked (flock) meanwhile.
   static Result<> apply(const fs::path& image, const Patch& patch,
                         const std::vector<std::shared_ptr<const Volume::FreeMap>>& free_maps,
-                        std::string_view note, const FileImage* planned_on = nullptr);
+                        std::string_view note, const FileImage* planned_on = nullptr,
+                        Survives survives = Survives::power_cut);
 };
 
 struct Recovery {

@@ -18,6 +18,8 @@ struct Mounts {
   Mount root;
   Mount data;  ///< at /data
   Mount boot;  ///< at /boot/efi, /boot/firmware, /boot/grub and /uboot
+  /// The root is one file system for itself: nothing is mounted on it.
+  bool alone = false;
 };
 
 /// The device's name space, paths resolved as the device would, symbolic links included.
