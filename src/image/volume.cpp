@@ -94,42 +94,20 @@ Result<> Volume::Impl::write_inode(InodeNumber number, FullInode& inode) {
   return check(ext2fs_write_inode_full(fs, number, &inode.base(), inode.size()));
 }
 
-Result<std::vector<BlockRun>> Volume::Impl::map_blocks(InodeNumber number, ext2_inode& inode) {
-  std::vector<BlockRun> runs;
-  const blk64_t count = (size_of(inode) + fs->blocksize - 1) / fs->blocksize;
-  if (count > ext2fs_blocks_count(fs->super)) {
-    return refuse(Code::corrupt, fmt::format("inode {} claims to be larger than the file system; "
-                                             "repair it with 'e2fsck -f'",
-                                             number));
-  }
-  for (blk64_t logical = 0; logical < count; ++logical) {
-    int flags = 0;
-    blk64_t physical = 0;
-    IMPRINT_TRY(check(ext2fs_bmap2(fs, number, &inode, nullptr, 0, logical, &flags, &physical)));
-    if (physical == 0) continue;
-    if (!is_block_number(physical)) {
-      return refuse(Code::corrupt, fmt::format("inode {} claims block {}, which does not exist; "
-                                               "repair the file system with 'e2fsck -f'",
-                                               number, physical));
-    }
-    const bool unwritten = (flags & BMAP_RET_UNINIT) != 0;
-    BlockRun* last = runs.empty() ? nullptr : &runs.back();
-    if (last != nullptr && last->logical + last->blocks == logical &&
-        last->physical + last->blocks == physical && last->unwritten == unwritten) {
-      ++last->blocks;
-    } else {
-      runs.push_back(BlockRun{logical, physical, 1, unwritten});
-    }
-  }
-  return runs;
-}
-
 std::uint64_t Volume::Impl::image_offset_of(blk64_t block) const noexcept {
   return partition.offset_bytes + block * fs->blocksize;
 }
 
 bool Volume::Impl::is_block_number(blk64_t block) const noexcept {
   return block >= fs->super->s_first_data_block && block < ext2fs_blocks_count(fs->super);
+}
+
+std::uint64_t Volume::Impl::blocks_of_size(std::uint64_t size_bytes) const noexcept {
+  return size_bytes / fs->blocksize + (size_bytes % fs->blocksize == 0 ? 0 : 1);
+}
+
+Unexpected damaged(const Volume::Impl& impl, std::string what) {
+  return impl.refuse(Code::corrupt, std::move(what) + "; repair the file system with 'e2fsck -f'");
 }
 
 Volume::Volume(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -148,6 +126,7 @@ Result<Volume> Volume::open_edit(Canvas& canvas, const Partition& partition, Tim
   auto impl = std::make_unique<Impl>(canvas, &canvas, partition, now);
   IMPRINT_TRY(impl->open(EXT2_FLAG_RW));
   IMPRINT_TRY(impl->check(ext2fs_read_bitmaps(impl->fs)));
+  hold_back_freed(*impl);
 
   const ext2_filsys fs = impl->fs;
   auto map = std::make_shared<FreeMap>();

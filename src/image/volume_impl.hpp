@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -66,7 +67,11 @@ struct Volume::Impl {
   std::int64_t now = 0;  // seconds since 1970
   TimePoint last_written;
   std::shared_ptr<const FreeMap> free_map;
-  std::vector<blk64_t> released;  ///< zeroed, still allocated; freed by commit
+  /// Zeroed, still allocated, freed by commit: of each cluster one block.
+  std::vector<blk64_t> released;
+  /// While the library may free blocks by itself: they are released instead.
+  bool holds_back = false;
+  std::optional<Error> holding_failed;
   /// An edit failed half-way: what is on the canvas is no file system any more.
   bool broken = false;
 
@@ -83,9 +88,16 @@ struct Volume::Impl {
   [[nodiscard]] Result<> write_inode(InodeNumber number, FullInode& inode);
   /// The blocks of a file up to its size, in file order, without its holes.
   [[nodiscard]] Result<std::vector<BlockRun>> map_blocks(InodeNumber number, ext2_inode& inode);
+  /// All blocks of a file, content and what leads to it, in no particular order.
+  [[nodiscard]] Result<std::vector<blk64_t>> all_blocks(InodeNumber number);
+  /// How many blocks the content of this size has, holes included.
+  [[nodiscard]] std::uint64_t blocks_of_size(std::uint64_t size_bytes) const noexcept;
   [[nodiscard]] std::uint64_t image_offset_of(blk64_t block) const noexcept;
   [[nodiscard]] bool is_block_number(blk64_t block) const noexcept;
 };
+
+/// An error that the file system's own repair is the answer to.
+[[nodiscard]] Unexpected damaged(const Volume::Impl& impl, std::string what);
 
 [[nodiscard]] NodeType type_of(const ext2_inode& inode) noexcept;
 [[nodiscard]] std::uint64_t size_of(const ext2_inode& inode) noexcept;

@@ -3,8 +3,11 @@
 
 #include <fmt/format.h>
 
+#include "ext2_inline.hpp"
+#include "ext2_times.hpp"
 #include "imprint/base/text.hpp"
 #include "imprint/image/volume.hpp"
+#include "volume_edit.hpp"
 #include "volume_impl.hpp"
 
 namespace imprint::image {
@@ -23,22 +26,51 @@ int add_name(ext2_ino_t /*directory*/, int entry_kind, ext2_dir_entry* entry, in
   return 0;
 }
 
-/// Content is read into our own wiped memory: the library's file objects keep it in buffers that
+/// Read at once.
+constexpr std::uint64_t kPieceBytes = 256U << 10;
+
+/// Content goes through our own wiped memory: the library's file objects keep it in buffers that
 /// they free as they are, and the content may be a private key.
-Result<crypto::WipedBytes> content_of(Volume::Impl& impl, InodeNumber number, ext2_inode& inode) {
-  crypto::WipedBytes content(static_cast<std::size_t>(size_of(inode)));
+Result<> read_runs(Volume::Impl& impl, InodeNumber number, ext2_inode& inode,
+                   const ContentSink& sink) {
+  const std::uint64_t size = size_of(inode);
   const std::vector<BlockRun> runs = IMPRINT_TRY(impl.map_blocks(number, inode));
+  crypto::WipedBytes piece;
   for (const BlockRun& run : runs) {
     if (run.unwritten) continue;
-    const MutableBytes rest =
-        MutableBytes(content).subspan(static_cast<std::size_t>(run.logical * impl.fs->blocksize));
-    const std::uint64_t length =
-        std::min<std::uint64_t>(rest.size(), run.blocks * impl.fs->blocksize);
-    IMPRINT_TRY(
-        impl.image
-            .read(impl.image_offset_of(run.physical), rest.first(static_cast<std::size_t>(length)))
-            .context(impl.described()));
+    const std::uint64_t start = run.logical * impl.fs->blocksize;
+    const std::uint64_t end =
+        std::min<std::uint64_t>(size, start + run.blocks * impl.fs->blocksize);
+    for (std::uint64_t at = start; at < end; at += kPieceBytes) {
+      piece.resize(static_cast<std::size_t>(std::min<std::uint64_t>(end - at, kPieceBytes)));
+      IMPRINT_TRY(impl.image.read(impl.image_offset_of(run.physical) + (at - start), piece)
+                      .context(impl.described()));
+      IMPRINT_TRY(sink(at, piece));
+    }
   }
+  return {};
+}
+
+Result<> read_any(Volume::Impl& impl, InodeNumber number, FullInode& inode,
+                  const ContentSink& sink) {
+  if ((inode.base().i_flags & EXT4_ENCRYPT_FL) != 0) {
+    return impl.refuse(
+        Code::unsupported,
+        fmt::format("inode {} is encrypted; it can be read on the device only", number));
+  }
+  if ((inode.base().i_flags & EXT4_INLINE_DATA_FL) != 0) {
+    const crypto::WipedBytes content = IMPRINT_TRY(inline_content(impl, number, inode));
+    return content.empty() ? Result<>() : sink(0, content);
+  }
+  return read_runs(impl, number, inode.base(), sink);
+}
+
+Result<crypto::WipedBytes> content_of(Volume::Impl& impl, InodeNumber number, FullInode& inode) {
+  crypto::WipedBytes content(static_cast<std::size_t>(size_of(inode.base())));
+  IMPRINT_TRY(read_any(impl, number, inode, [&content](std::uint64_t offset, ByteView bytes) {
+    std::ranges::copy(bytes, content.begin() + static_cast<std::ptrdiff_t>(offset));
+    return Result<>();
+  }));
   return content;
 }
 
@@ -48,11 +80,9 @@ Result<NodeInfo> Volume::stat(InodeNumber inode) const {
   FullInode full = IMPRINT_TRY(impl_->read_inode(inode));
   const ext2_inode& base = full.base();
   if (base.i_links_count == 0) {
-    return impl_->refuse(Code::corrupt,
-                         fmt::format("inode {} is in a directory but not in use; repair the file "
-                                     "system with 'e2fsck -f'",
-                                     inode));
+    return damaged(*impl_, fmt::format("inode {} is in a directory but not in use", inode));
   }
+  const InodeTimes times = times_of(full);
   return NodeInfo{
       .inode = inode,
       .type = type_of(base),
@@ -61,15 +91,16 @@ Result<NodeInfo> Volume::stat(InodeNumber inode) const {
       .gid = base.i_gid | (static_cast<unsigned>(base.osd2.linux2.l_i_gid_high) << 16),
       .size_bytes = size_of(base),
       .links = base.i_links_count,
-      .modified = {},
-      .accessed = {},
-      .changed = {},
+      .modified = times.modified,
+      .accessed = times.accessed,
+      .changed = times.changed,
   };
 }
 
 Result<std::optional<InodeNumber>> Volume::lookup(InodeNumber directory,
                                                   std::string_view name) const {
   if (name.empty() || name.size() > EXT2_NAME_LEN) return std::optional<InodeNumber>();
+  IMPRINT_TRY(check_directory(*impl_, directory));
   ext2_ino_t found = 0;
   const errcode_t code = ext2fs_lookup(impl_->fs, directory, name.data(),
                                        static_cast<int>(name.size()), nullptr, &found);
@@ -79,9 +110,17 @@ Result<std::optional<InodeNumber>> Volume::lookup(InodeNumber directory,
 }
 
 Result<std::vector<std::string>> Volume::list(InodeNumber directory) const {
+  IMPRINT_TRY(check_directory(*impl_, directory));
   Listing listing;
   IMPRINT_TRY(
       impl_->check(ext2fs_dir_iterate2(impl_->fs, directory, 0, nullptr, add_name, &listing)));
+  for (const std::string& name : listing.names) {
+    // Who copies a tree out of the image must not be led elsewhere by such a name.
+    if (name.empty() || name.find_first_of(std::string_view("/\0", 2)) != std::string::npos) {
+      return damaged(*impl_, fmt::format("the directory in inode {} has the impossible name {}",
+                                         directory, quoted(name)));
+    }
+  }
   std::sort(listing.names.begin(), listing.names.end());
   return std::move(listing.names);
 }
@@ -96,7 +135,7 @@ Result<crypto::WipedBytes> Volume::read_file(InodeNumber inode, std::uint64_t li
         Code::invalid_input,
         fmt::format("the file has {} bytes; at most {} are read", size, limit_bytes));
   }
-  return content_of(*impl_, inode, full.base());
+  return content_of(*impl_, inode, full);
 }
 
 Result<> Volume::read_content(InodeNumber inode, const ContentSink& sink) const {
@@ -104,12 +143,7 @@ Result<> Volume::read_content(InodeNumber inode, const ContentSink& sink) const 
   if (type_of(full.base()) != NodeType::file) {
     return impl_->refuse(Code::invalid_input, "not a regular file");
   }
-  const crypto::WipedBytes content = IMPRINT_TRY(content_of(*impl_, inode, full.base()));
-  return content.empty() ? Result<>() : sink(0, content);
-}
-
-Result<std::vector<ExtendedAttribute>> Volume::extended_attributes(InodeNumber /*inode*/) const {
-  return std::vector<ExtendedAttribute>();
+  return read_any(*impl_, inode, full, sink);
 }
 
 Result<std::string> Volume::read_link(InodeNumber inode) const {
@@ -118,18 +152,17 @@ Result<std::string> Volume::read_link(InodeNumber inode) const {
     return impl_->refuse(Code::invalid_input, "not a symbolic link");
   }
   const std::uint64_t size = size_of(full.base());
-  if (ext2fs_is_fast_symlink(&full.base()) != 0) {
+  const bool is_encrypted = (full.base().i_flags & EXT4_ENCRYPT_FL) != 0;
+  if (!is_encrypted && ext2fs_is_fast_symlink(&full.base()) != 0) {
     std::string target(static_cast<std::size_t>(size), '\0');
     std::memcpy(target.data(), full.base().i_block, target.size());
     return target;
   }
   if (size == 0 || size >= impl_->fs->blocksize) {
-    return impl_->refuse(Code::corrupt,
-                         fmt::format("the symbolic link in inode {} has an impossible length {}; "
-                                     "repair the file system with 'e2fsck -f'",
-                                     inode, size));
+    return damaged(*impl_, fmt::format("the symbolic link in inode {} has an impossible length {}",
+                                       inode, size));
   }
-  const crypto::WipedBytes content = IMPRINT_TRY(content_of(*impl_, inode, full.base()));
+  const crypto::WipedBytes content = IMPRINT_TRY(content_of(*impl_, inode, full));
   return std::string(text_of(content));
 }
 
