@@ -47,12 +47,15 @@ std::string refuse_empty(const std::string& value) {
   return value.empty() ? "the value is empty; give one, or leave the option out" : "";
 }
 
-void refuse_empty_values(CLI::App& command) {
+/// What holds for every option of every command.
+void set_rules(CLI::App& command) {
   for (CLI::Option* option : command.get_options()) {
     if (option->get_items_expected_max() > 0) option->check(refuse_empty);
+    // An option that may be repeated takes one value each time: what follows is an argument.
+    if (!option->get_positional()) option->allow_extra_args(false);
   }
   for (CLI::App* below : command.get_subcommands([](CLI::App*) { return true; }))
-    refuse_empty_values(*below);
+    set_rules(*below);
 }
 
 }  // namespace
@@ -82,7 +85,7 @@ int run(std::span<const std::string> args, std::ostream& out, std::ostream& err)
     entries.push_back(
         {program.get_subcommands([](const CLI::App*) { return true; }).back(), std::move(action)});
   }
-  refuse_empty_values(program);
+  set_rules(program);
 
   std::vector<std::string> reversed(args.rbegin(), args.rend());  // as CLI11 wants a vector
   try {

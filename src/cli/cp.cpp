@@ -81,7 +81,7 @@ Result<> copy_into(const files::Address& destination, const std::vector<std::str
     const auto source = IMPRINT_TRY(sources.open(place));
     IMPRINT_TRY(
         files::copy_in(command.changes(), *source, as_directory(destination.path, several), copy)
-            .context(destination.image.native()));
+            .context(quoted(destination.image.native())));
   }
   return command.finish(console);
 }

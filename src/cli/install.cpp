@@ -31,7 +31,7 @@ Result<> make_directories(const InstallOptions& options, Console& console) {
   for (const std::string& path : where.paths) {
     IMPRINT_TRY(command.changes()
                     .make_directory(path, wanted, kDirectoryMode, files::Changes::Parents::make)
-                    .context(where.image.native()));
+                    .context(quoted(where.image.native())));
   }
   return command.finish(console);
 }
@@ -64,8 +64,8 @@ Result<> install(const InstallOptions& options, Console& console) {
   for (const std::string& place : sources) {
     const auto source =
         IMPRINT_TRY(place == "-" ? files::stream_source(STDIN_FILENO) : files::host_source(place));
-    IMPRINT_TRY(
-        files::copy_in(command.changes(), *source, path, copy).context(where.image.native()));
+    IMPRINT_TRY(files::copy_in(command.changes(), *source, path, copy)
+                    .context(quoted(where.image.native())));
   }
   return command.finish(console);
 }

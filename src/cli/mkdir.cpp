@@ -5,6 +5,7 @@
 #include "command.hpp"
 #include "file_options.hpp"
 #include "help.hpp"
+#include "imprint/base/text.hpp"
 
 namespace imprint::cli {
 
@@ -28,7 +29,7 @@ Result<> make(const MkdirOptions& options, Console& console) {
   for (const std::string& path : where.paths) {
     IMPRINT_TRY(command.changes()
                     .make_directory(path, wanted, kDirectoryMode, parents)
-                    .context(where.image.native()));
+                    .context(quoted(where.image.native())));
   }
   return command.finish(console);
 }

@@ -5,6 +5,7 @@
 #include "command.hpp"
 #include "file_options.hpp"
 #include "help.hpp"
+#include "imprint/base/text.hpp"
 
 namespace imprint::cli {
 
@@ -20,7 +21,8 @@ Result<> remove(const RmOptions& options, Console& console) {
   const OneImage where = IMPRINT_TRY(one_image(options.places));
   EditCommand command = IMPRINT_TRY(EditCommand::open(where.image, options.edit, console));
   for (const std::string& path : where.paths)
-    IMPRINT_TRY(command.changes().remove(path, options.remove).context(where.image.native()));
+    IMPRINT_TRY(
+        command.changes().remove(path, options.remove).context(quoted(where.image.native())));
   return command.finish(console);
 }
 

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "content_digest.hpp"
 #include "imprint/base/text.hpp"
 
 namespace imprint::files {
@@ -23,44 +24,6 @@ constexpr Attributes kParentAttributes{.mode = 0755};
 
 [[nodiscard]] Error missing(const std::string& path) {
   return {Code::not_found, fmt::format("{} does not exist", quoted(path))};
-}
-
-Result<crypto::Sha256Digest> digest_of(const image::Content& content) {
-  constexpr std::size_t kPieceBytes = 1U << 20;
-  crypto::Sha256 hash;
-  crypto::WipedBytes piece(
-      static_cast<std::size_t>(std::min<std::uint64_t>(content.size_bytes(), kPieceBytes)));
-  for (std::uint64_t offset = 0; offset < content.size_bytes(); offset += piece.size()) {
-    const auto length = static_cast<std::size_t>(
-        std::min<std::uint64_t>(content.size_bytes() - offset, piece.size()));
-    IMPRINT_TRY(content.read(offset, MutableBytes(piece).first(length)));
-    hash.update(ByteView(piece).first(length));
-  }
-  return hash.finish();
-}
-
-/// Of a file as it reads back, holes as zeros.
-Result<crypto::Sha256Digest> digest_of(FileSystem& file_system, const std::string& path,
-                                       std::uint64_t size_bytes) {
-  const Bytes zeros(1U << 16);
-  crypto::Sha256 hash;
-  std::uint64_t at = 0;
-  const auto fill_to = [&](std::uint64_t offset) {
-    while (at < offset) {
-      const auto length =
-          static_cast<std::size_t>(std::min<std::uint64_t>(offset - at, zeros.size()));
-      hash.update(ByteView(zeros).first(length));
-      at += length;
-    }
-  };
-  IMPRINT_TRY(file_system.read(path, [&](std::uint64_t offset, ByteView bytes) -> Result<> {
-    fill_to(offset);
-    hash.update(bytes);
-    at += bytes.size();
-    return {};
-  }));
-  fill_to(size_bytes);
-  return hash.finish();
 }
 
 [[nodiscard]] bool has(const image::NodeInfo& node, const Attributes& attributes) noexcept {

@@ -78,7 +78,8 @@ Result<> Canvas::write(std::uint64_t offset, ByteView bytes) {
     auto chunk = chunks_.find(index);
     if (chunk == chunks_.end()) {
       crypto::WipedBytes content(chunk_size(index));
-      IMPRINT_TRY(base_.read(index * kChunkBytes, content));
+      const bool whole = within == 0 && bytes.size() >= content.size();
+      if (!whole) IMPRINT_TRY(base_.read(index * kChunkBytes, content));
       chunk = chunks_.emplace(index, std::move(content)).first;
     }
     const std::size_t done = std::min(bytes.size(), chunk->second.size() - within);
