@@ -104,6 +104,28 @@ Result<File> File::create_new(const fs::path& path, unsigned mode) {
   return file;
 }
 
+Result<File> File::create_unnamed(const fs::path& directory, std::string_view shown) {
+  fs::path place = directory.empty() ? fs::path(".") : directory;
+  for (;;) {
+    const int fd = sys::open_write(place.c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+    if (fd >= 0) return File(fd, place / shown);
+    // What file systems say that have no such files: for a moment it has a name.
+    if (errno == EOPNOTSUPP || errno == EISDIR) return create_and_unlink(place, shown);
+    const fs::path parent = directory_of(place);
+    if (errno != ENOENT || parent == place)
+      return fail(system_error(named("making a file in", place)));
+    place = parent;
+  }
+}
+
+Result<File> File::create_and_unlink(const fs::path& directory, std::string_view shown) {
+  const fs::path name = IMPRINT_TRY(temporary_beside(directory / shown));
+  File file = IMPRINT_TRY(create_new(name, 0600));
+  if (sys::unlink(name.c_str()) != 0) return fail(system_error(named("removing", name)));
+  file.path_ = directory / shown;
+  return file;
+}
+
 Result<std::uint64_t> File::size_bytes() const {
   struct stat status = {};
   if (::fstat(fd_, &status) != 0) return fail(system_error(named("reading the size of", path_)));

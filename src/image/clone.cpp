@@ -24,24 +24,19 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
-#include <fcntl.h>
 #include <memory>
-#include <optional>
 #include <unistd.h>
-#include <utility>
 
 #include <fmt/format.h>
 
 #include "imprint/base/syscalls.hpp"
 #include "imprint/base/text.hpp"
+#include "sparse.hpp"
 
 namespace imprint::image {
 namespace {
 
 constexpr std::size_t kBufferBytes = 256U << 10;
-/// The block of nearly every file system: smaller holes would not be holes.
-constexpr std::size_t kBlockBytes = 4096;
 
 /// What FICLONE says when extents cannot be shared here, as opposed to a failure.
 [[nodiscard]] bool means_cannot_share(int error_number) noexcept {
@@ -57,33 +52,6 @@ constexpr std::size_t kBlockBytes = 4096;
   }
 }
 
-[[nodiscard]] bool is_zero(ByteView bytes) noexcept {
-  return bytes.front() == std::byte{0} &&
-         std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
-}
-
-[[nodiscard]] ByteView block_at(ByteView bytes, std::size_t position) noexcept {
-  return bytes.subspan(position, std::min(kBlockBytes, bytes.size() - position));
-}
-
-/// Writes `bytes` but for its blocks of zeros; neighbouring blocks go in one write. `offset` is
-/// where data begins, on a block boundary wherever the file system has blocks of 4 KiB or more.
-Result<> write_without_zeros(File& to, std::uint64_t offset, ByteView bytes) {
-  std::size_t position = 0;
-  while (position < bytes.size()) {
-    if (is_zero(block_at(bytes, position))) {
-      position += block_at(bytes, position).size();
-      continue;
-    }
-    const std::size_t start = position;
-    while (position < bytes.size() && !is_zero(block_at(bytes, position))) {
-      position += block_at(bytes, position).size();
-    }
-    IMPRINT_TRY(to.write_all(offset + start, bytes.subspan(start, position - start)));
-  }
-  return {};
-}
-
 Result<> copy_range(const File& from, File& to, DataRange range, MutableBytes buffer) {
   while (range.length_bytes > 0) {
     const auto part = buffer.first(
@@ -94,43 +62,6 @@ Result<> copy_range(const File& from, File& to, DataRange range, MutableBytes bu
     range.length_bytes -= part.size();
   }
   return {};
-}
-
-/// Closes a descriptor.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-
-  Descriptor& operator=(Descriptor&&) = delete;
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-
-  [[nodiscard]] int fd() const noexcept { return fd_; }
-
- private:
-  int fd_;
-};
-
-/// A file without a name (O_TMPFILE), which nobody sees and a crash cannot leave behind, in the
-/// directory or its nearest existing parent. None where the file system has no such files.
-Result<std::optional<Descriptor>> unnamed_file(const fs::path& directory) {
-  fs::path probe = directory.empty() ? fs::path(".") : directory;
-  for (;;) {
-    const int fd = sys::open_write(probe.c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
-    if (fd >= 0) return std::optional<Descriptor>(Descriptor(fd));
-    if (errno == EOPNOTSUPP || errno == EISDIR) return std::optional<Descriptor>();
-    const fs::path parent = probe.has_parent_path() ? probe.parent_path() : fs::path(".");
-    if (errno != ENOENT || parent == probe) {
-      return fail(system_error("making a file in " + quoted(probe.native())));
-    }
-    probe = parent;
-  }
 }
 
 [[nodiscard]] Error seek_error(const File& file) {
@@ -160,14 +91,11 @@ Result<CloneMethod> clone(const File& from, File& to, bool prefer_reflink) {
 }
 
 Result<bool> can_reflink(const fs::path& directory) {
-  const auto from = IMPRINT_TRY(unnamed_file(directory));
-  const auto to = IMPRINT_TRY(unnamed_file(directory));
-  if (!from || !to) return false;
+  File from = IMPRINT_TRY(File::create_unnamed(directory, "(a file without a name)"));
+  const File to = IMPRINT_TRY(File::create_unnamed(directory, "(another file without a name)"));
   constexpr std::array<std::byte, kBlockBytes> kSomething{std::byte{1}};
-  if (sys::pwrite(from->fd(), kSomething.data(), kSomething.size(), 0) < 0) {
-    return fail(system_error("writing to a file in " + quoted(directory.native())));
-  }
-  if (sys::ficlone(to->fd(), from->fd()) == 0) return true;
+  IMPRINT_TRY(from.write_all(0, kSomething));
+  if (sys::ficlone(to.fd(), from.fd()) == 0) return true;
   if (means_cannot_share(errno)) return false;
   return fail(system_error("cloning a file in " + quoted(directory.native())));
 }

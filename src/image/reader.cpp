@@ -31,6 +31,12 @@ Result<FileImage> FileImage::open(const fs::path& path) {
   return FileImage(std::move(file), stamp_of(status));
 }
 
+Result<FileImage> FileImage::with_content(File content) && {
+  size_bytes_ = IMPRINT_TRY(content.size_bytes());
+  content_ = std::move(content);
+  return std::move(*this);
+}
+
 Result<bool> FileImage::changed_since_opened() const {
   struct stat status = {};
   if (::stat(path().c_str(), &status) != 0) return fail(stat_error(path()));
@@ -44,7 +50,7 @@ Result<> FileImage::read(std::uint64_t offset, MutableBytes into) const {
                 fmt::format("{} has {} bytes; {} bytes at {} lie beyond its end",
                             quoted(path().native()), size_bytes(), into.size(), offset));
   }
-  return file_.read_exact(offset, into);
+  return file().read_exact(offset, into);
 }
 
 }  // namespace imprint::image

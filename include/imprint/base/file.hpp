@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "imprint/base/bytes.hpp"
 #include "imprint/base/result.hpp"
@@ -28,6 +29,10 @@ class File {
   static Result<File> open_read_write(const fs::path& path);
   /// O_EXCL: Code::exists when there is one already. `mode` is exact, whatever the umask.
   static Result<File> create_new(const fs::path& path, unsigned mode);
+  /// A file without a name (0600) in the directory or its nearest existing parent: nobody else can
+  /// open it, and nothing of it is left however the process ends. `shown` stands for the name in
+  /// messages.
+  static Result<File> create_unnamed(const fs::path& directory, std::string_view shown);
 
   [[nodiscard]] int fd() const noexcept { return fd_; }
 
@@ -47,6 +52,8 @@ class File {
 
  private:
   File(int fd, fs::path path) : fd_(fd), path_(std::move(path)) {}
+
+  static Result<File> create_and_unlink(const fs::path& directory, std::string_view shown);
 
   int fd_ = -1;
   fs::path path_;
