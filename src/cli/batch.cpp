@@ -13,6 +13,7 @@
 #include "help.hpp"
 #include "interrupt.hpp"
 #include "progress.hpp"
+#include "unpacking.hpp"
 
 namespace imprint::cli {
 
@@ -161,6 +162,8 @@ Exit run_batch_command(BatchOptions& options, Console& console) {
   }
 
   options.request.time_keys = options.dry_run;
+  options.request.unpacking = unpacking_for(console, &interrupt.requested());
+  if (options.dry_run) options.request.unpacking.directory = image::temporary_directory();
   const auto plan = pipeline::BatchPlan::make(options.request, clock);
   if (!plan) return console.fail(plan.error());
   for (const std::string& warning : plan->summary().warnings)

@@ -9,6 +9,7 @@
 #include "command.hpp"
 #include "help.hpp"
 #include "setting.hpp"
+#include "unpacking.hpp"
 
 namespace imprint::cli {
 
@@ -41,6 +42,7 @@ Exit run_inject_command(InjectOptions& options, Console& console) {
   auto settings = parse_settings(options.settings);
   if (!settings) return console.fail(settings.error());
   options.request.variables = std::move(*settings);
+  options.request.unpacking = unpacking_for(console);
   const Clock& clock = system_clock();
   const auto report = pipeline::inject(options.request, clock);
   if (!report) return console.fail(report.error());

@@ -7,12 +7,14 @@
 
 #include "command.hpp"
 #include "help.hpp"
+#include "unpacking.hpp"
 
 namespace imprint::cli {
 
 namespace {
 
-Exit run_materialize_command(const pipeline::MaterializeRequest& request, Console& console) {
+Exit run_materialize_command(pipeline::MaterializeRequest& request, Console& console) {
+  request.unpacking = unpacking_for(console);
   const auto report = pipeline::materialize(request);
   if (!report) return console.fail(report.error());
   console.note(fmt::format(

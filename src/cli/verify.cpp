@@ -12,6 +12,7 @@
 #include "date.hpp"
 #include "help.hpp"
 #include "imprint/pipeline/inject.hpp"
+#include "unpacking.hpp"
 
 namespace imprint::cli {
 
@@ -59,8 +60,9 @@ void print_verdict(std::ostream& out, const pipeline::ImageVerdict& verdict) {
 }
 
 Exit run_verify_command(const VerifyOptions& options, Console& console) {
-  const auto request = make_request(options);
+  auto request = make_request(options);
   if (!request) return console.fail(request.error());
+  request->unpacking = unpacking_for(console);
   nlohmann::ordered_json records = nlohmann::ordered_json::array();
   std::size_t bad = 0;
   for (const fs::path& image : options.images) {

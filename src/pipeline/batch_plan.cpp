@@ -168,8 +168,9 @@ Result<> plan_room(BatchPlan::Impl& plan) {
     std::error_code ignored;
     if (!fs::exists(golden_file, ignored)) once = golden;
   }
-  plan.summary.bytes_needed = once + to_make * per_device;
-  plan.summary.bytes_free = IMPRINT_TRY(free_space_bytes(output.directory));
+  plan.summary.bytes_needed = plan.unpacked_bytes + once + to_make * per_device;
+  plan.summary.bytes_free =
+      IMPRINT_TRY(free_space_bytes(output.directory)) + plan.unpacked_there_bytes;
   if (plan.summary.bytes_needed > plan.summary.bytes_free) {
     constexpr double kMebibyte = 1024.0 * 1024.0;
     return fail(Code::no_space,
@@ -199,6 +200,30 @@ Result<manifest::DeviceTable> read_devices(const BatchRequest& request,
       naming(request, request.overrides.devices, "--devices", "/devices"));
 }
 
+Result<> open_base(BatchPlan::Impl& plan, const BatchRequest& request) {
+  const fs::path& path = plan.manifest.image;
+  const std::string named = naming(request, request.overrides.image, "--image", "/image");
+  const auto compression = IMPRINT_TRY(image::compression_of(path).context(named));
+  image::Unpacking unpacking = request.unpacking;
+  if (unpacking.directory.empty()) unpacking.directory = plan.manifest.output.directory;
+  const bool beside_output = unpacking.directory == plan.manifest.output.directory;
+  if (compression != image::Compression::none && beside_output)
+    IMPRINT_TRY(check_writable(unpacking.directory));
+  plan.base = IMPRINT_TRY(image::open_image(path, unpacking).context(named));
+  if (!plan.base->was_compressed()) return {};
+
+  const std::uint64_t bytes = IMPRINT_TRY(allocated_bytes(*plan.base));
+  plan.unpacked_bytes = bytes;
+  if (beside_output) plan.unpacked_there_bytes = bytes;
+  if (plan.manifest.output.bmap) {
+    plan.summary.notes.push_back(
+        fmt::format("{} is compressed, which does not tell holes from zeros: block maps list every "
+                    "block",
+                    quoted(path.string())));
+  }
+  return {};
+}
+
 Result<std::unique_ptr<BatchPlan::Impl>> make_plan(const BatchRequest& request,
                                                    const Clock& clock) {
   manifest::Manifest checked =
@@ -218,9 +243,7 @@ Result<std::unique_ptr<BatchPlan::Impl>> make_plan(const BatchRequest& request,
   summary.devices = plan->devices.size();
 
   IMPRINT_TRY(plan_identity(*plan, clock));
-  plan->base =
-      IMPRINT_TRY(image::FileImage::open(plan->manifest.image)
-                      .context(naming(request, request.overrides.image, "--image", "/image")));
+  IMPRINT_TRY(open_base(*plan, request));
   plan->layout = IMPRINT_TRY(image::find_layout(*plan->base));
   IMPRINT_TRY(plan_golden(*plan));
   IMPRINT_TRY(plan_room(*plan));

@@ -29,6 +29,8 @@ struct BatchPlan::Impl {
   std::shared_ptr<const crypto::Profile> profile;
 
   std::optional<image::FileImage> base;
+  std::uint64_t unpacked_bytes = 0;        ///< what a compressed base takes while the batch runs
+  std::uint64_t unpacked_there_bytes = 0;  ///< of these, taken from the output's room already
   image::Layout layout;
   crypto::Sha256Digest base_digest{};
 

@@ -6,6 +6,7 @@
 #include "check_files.hpp"
 #include "imprint/base/text.hpp"
 #include "imprint/image/clone.hpp"
+#include "imprint/image/decompress.hpp"
 
 namespace imprint::pipeline {
 
@@ -70,7 +71,7 @@ Result<std::shared_ptr<const image::BmapTemplate>> ImageSink::bmap_template(
   const std::lock_guard lock(bmap_mutex_);
   auto& found = bmap_templates_[key];
   if (!found) {
-    const auto content = IMPRINT_TRY(image::data_ranges(plan_.base.file()));
+    const auto content = IMPRINT_TRY(image::content_ranges(plan_.base));
     found = IMPRINT_TRY(image::BmapTemplate::build(golden_image_, touched, content));
   }
   return found;

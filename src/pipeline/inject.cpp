@@ -212,13 +212,23 @@ Result<> write(const InjectRequest& request, const image::FileImage& image, cons
   return check_written(request.image, edit, work);
 }
 
+Result<> check_in_place(const fs::path& image) {
+  const auto compression = image::compression_of(image);
+  // All else that can be wrong with it is told where it is opened.
+  if (!compression || *compression == image::Compression::none) return {};
+  return fail(Code::invalid_input,
+              fmt::format("{} is compressed with {}: give --output, where the new image is written "
+                          "uncompressed",
+                          quoted(image.string()), image::name(*compression)));
+}
+
 Result<> check_request(const InjectRequest& request) {
   if (!request.certificate && !request.ca_directory && !request.manifest) {
     return fail(
         Code::invalid_input,
         "say where the identity comes from: --ca DIR, --cert FILE --key FILE, or --manifest FILE");
   }
-  if (!request.output) return {};
+  if (!request.output) return check_in_place(request.image);
   std::error_code ignored;
   if (fs::equivalent(request.image, *request.output, ignored)) {
     return fail(
@@ -240,7 +250,10 @@ Result<InjectReport> inject(const InjectRequest& request, const Clock& clock) {
   const auto finished = IMPRINT_TRY(finish_interrupted(request.image, clock));
   Work work = IMPRINT_TRY(prepare(request, clock));
   if (finished) work.report.notes.push_back(*finished);
-  const auto image = IMPRINT_TRY(image::FileImage::open(request.image));
+  image::Unpacking unpacking = request.unpacking;
+  if (unpacking.directory.empty() && request.output)
+    unpacking.directory = request.output->parent_path();
+  const auto image = IMPRINT_TRY(image::open_image(request.image, unpacking));
   const Edit edit = IMPRINT_TRY(plan_edit(image, work, request.force));
   work.report.image = request.output.value_or(request.image);
   work.report.replaced = edit.replaced.has_value();

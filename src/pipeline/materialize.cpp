@@ -16,9 +16,11 @@ constexpr unsigned kImageMode = 0600;
 constexpr unsigned kBmapMode = 0644;
 
 Result<image::FileImage> open_base(const MaterializeRequest& request,
-                                   const golden::StoreHeader& header) {
+                                   const golden::StoreHeader& header, const fs::path& target) {
   const fs::path path = request.base.value_or(fs::path(header.base_path));
-  auto base = image::FileImage::open(path);
+  image::Unpacking unpacking = request.unpacking;
+  if (unpacking.directory.empty()) unpacking.directory = target.parent_path();
+  auto base = image::open_image(path, unpacking);
   if (!base) {
     return fail(std::move(base).error().context(fmt::format(
         "base image of {} (say where it is now with --base)", quoted(request.store.string()))));
@@ -64,7 +66,7 @@ Result<> write_bmap(const fs::path& target, const fs::path& image_path,
     writes.push_back({piece.offset, overlay.bytes_of(piece)});
   }
   const auto image = IMPRINT_TRY(image::FileImage::open(image_path));
-  const auto content = IMPRINT_TRY(image::data_ranges(base.file()));
+  const auto content = IMPRINT_TRY(image::content_ranges(base));
   const auto bmap = IMPRINT_TRY(image::BmapTemplate::build(image, touched, content));
   const std::string xml = IMPRINT_TRY(bmap->finish(writes));
   return write_file_atomic(target, bytes_of(xml), kBmapMode);
@@ -88,7 +90,7 @@ Result<MaterializeReport> materialize(const MaterializeRequest& request) {
     return fail(Code::exists, fmt::format("{} exists already: use --force to overwrite it",
                                           quoted(target.string())));
   }
-  const auto base = IMPRINT_TRY(open_base(request, header));
+  const auto base = IMPRINT_TRY(open_base(request, header, target));
   if (fs::equivalent(target, base.path(), ignored)) {
     return fail(Code::invalid_input,
                 fmt::format("{} is the base image itself: choose another --output",

@@ -26,7 +26,9 @@ class Verification {
         request_(request) {}
 
   void run() {
-    auto file = image::FileImage::open(verdict_.image);
+    image::Unpacking unpacking = request_.unpacking;
+    if (unpacking.directory.empty()) unpacking.directory = image::temporary_directory();
+    const auto file = image::open_image(verdict_.image, unpacking);
     if (!file) return failed("partitions", file.error().message());
     const auto layout = image::find_layout(*file);
     if (!layout) return failed("partitions", layout.error().message());

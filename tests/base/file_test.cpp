@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "support/command.hpp"
+#include "support/fault.hpp"
 #include "support/matchers.hpp"
 #include "support/temp_dir.hpp"
 
@@ -87,6 +88,39 @@ TEST(File, CreateNewHasTheExactModeWhateverTheUmask) {
       EXPECT_EQ(mode_of(path), mode);
     }
   }
+}
+
+TEST(File, UnnamedFilesAreNowhereToBeSeen) {
+  const TempDir dir;
+  File file = File::create_unnamed(dir / "not" / "there", "shown").value();
+  EXPECT_TRUE(fs::is_empty(dir.path()));
+  EXPECT_EQ(file.path(), dir / "shown");
+  ASSERT_THAT(file.write_all(2, bytes_of("abc")), IsOk());
+  Bytes content(5);
+  ASSERT_THAT(file.read_exact(0, content), IsOk());
+  EXPECT_EQ(text_of(content), std::string("\0\0abc", 5));
+  EXPECT_TRUE(::fcntl(file.fd(), F_GETFD) & FD_CLOEXEC);
+}
+
+// As on NFS and FAT.
+TEST(File, UnnamedFilesLoseTheirNameWhereThereAreNone) {
+  const TempDir dir;
+  std::vector<std::string> calls;
+  const test::ScopedFaultHook hook([&calls](std::string_view operation) {
+    calls.emplace_back(operation);
+    return calls.size() == 1 ? EOPNOTSUPP : 0;
+  });
+  const File file = File::create_unnamed(dir.path(), "shown").value();
+  EXPECT_EQ(calls, (std::vector<std::string>{"open", "open", "fchmod", "unlink"}));
+  EXPECT_TRUE(fs::is_empty(dir.path()));
+  EXPECT_EQ(file.path(), dir / "shown");
+}
+
+TEST(File, UnnamedFilesThatCannotBeMadeNameTheFolder) {
+  const TempDir dir;
+  const test::ScopedFaultHook hook([](std::string_view) { return EACCES; });
+  EXPECT_THAT(File::create_unnamed(dir.path(), "shown"),
+              FailsWith(Code::io, "making a file in '" + dir.path().native() + "': Permission"));
 }
 
 TEST(File, DescriptorIsNotInherited) {

@@ -150,9 +150,9 @@ TEST_F(FilesRefused, FullImages) {
   folder_->write("large", std::string(9 << 20, 'x'));
   expect({
       {{"cp", "large", "x.sdimg:/data/"},
-       "'x.sdimg': '/data/large': partition 4 ('data') of 'x.sdimg': no room for 'large': 9253 "
+       "'x.sdimg': '/data/large': partition 4 ('data') of 'x.sdimg': no room for 'large': 9216 "
        "blocks "
-       "of 1024 bytes needed, 7773 free"},
+       "of 1024 bytes needed, 7593 free"},
   });
 }
 

@@ -69,6 +69,44 @@ TEST(BatchSpace, TooLittleRoomIsSaidBeforeAnythingIsWritten) {
   EXPECT_EQ(imprint({"batch", "manifest.json", "--format", "overlay"}).status, 0);
 }
 
+TEST(BatchSpace, ADecompressedBaseIsCounted) {
+  IMPRINT_NEED_IMAGES();
+  IMPRINT_NEED_COMMAND("zstd");
+  BatchFolder folder(Variant::empty_b, 1);
+  const auto packed = run_command(
+      {"zstd", "-q", "-1", fs::canonical("base.sdimg").string(), "-o", "base.sdimg.zst"});
+  ASSERT_EQ(packed.status, 0) << packed.err;
+  // Golden image and device fit, a third copy of their data does not.
+  const SmallDisk disk(30);
+  IMPRINT_NEED_SMALL_DISK(disk);
+  folder.manifest["output"]["directory"] = "small/out";
+  folder.save();
+  const auto refused = imprint({"batch", "manifest.json", "--image", "base.sdimg.zst"});
+  EXPECT_EQ(refused.status, 4) << refused.err;
+  EXPECT_THAT(refused.err, MatchesRegex("imprint: error: output directory 'small/out': 1 devices "
+                                        "need [0-9.]+ MiB and 30.0 MiB are free: .*\n"));
+  EXPECT_FALSE(fs::exists("small/out"));
+  EXPECT_EQ(imprint({"batch", "manifest.json"}).status, 0);
+}
+
+TEST(BatchSpace, ADiskThatIsTooSmallForTheBaseIsSaid) {
+  IMPRINT_NEED_IMAGES();
+  IMPRINT_NEED_COMMAND("zstd");
+  BatchFolder folder(Variant::empty_b, 1);
+  const auto packed = run_command(
+      {"zstd", "-q", "-1", fs::canonical("base.sdimg").string(), "-o", "base.sdimg.zst"});
+  ASSERT_EQ(packed.status, 0) << packed.err;
+  const SmallDisk disk(4);
+  IMPRINT_NEED_SMALL_DISK(disk);
+  const auto refused =
+      imprint({"batch", "manifest.json", "--image", "base.sdimg.zst", "--output", "small/out"});
+  EXPECT_EQ(refused.status, 4);
+  EXPECT_EQ(refused.err,
+            "imprint: error: --image: decompressing 'base.sdimg.zst': writing "
+            "'small/base.sdimg.zst (decompressed)': No space left on device\n");
+  EXPECT_EQ(fs::space("small").free, fs::space("small").capacity);
+}
+
 TEST(BatchSpace, AFullDiskEndsTheBatchWithoutHalfAnImage) {
   IMPRINT_NEED_IMAGES();
   IMPRINT_NEED_COMMAND("sqlite3");

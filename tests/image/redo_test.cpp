@@ -113,8 +113,10 @@ class Redo : public testing::Test {
   }
 
   [[nodiscard]] Result<> apply() const {
-    return InPlaceEdit::apply(image_, edit_.patch, edit_.maps, kNote);
+    return InPlaceEdit::apply(image_, edit_.patch, edit_.maps, kNote, nullptr, survives_);
   }
+
+  Survives survives_ = Survives::power_cut;
 
   [[nodiscard]] fs::path journal() const {
     return image_.parent_path() / ".image.img.imprint-redo";
@@ -226,6 +228,9 @@ TEST_F(Redo, OldAndNewImageAreSoundToE2fsck) {
 }
 
 TEST_F(Redo, EveryCallFailingOnce) {
+  // Without waiting for the disk, too: what a process leaves behind, the next one sees.
+  for (const Survives survives : {Survives::power_cut, Survives::kill}) {
+  survives_ = survives;
   for (int n = 1;; ++n) {
     reset();
     bool fired = false;
@@ -248,6 +253,7 @@ TEST_F(Redo, EveryCallFailingOnce) {
     expect_recovery("call " + std::to_string(n));
     if (!fired) break;
   }
+  }
 }
 
 TEST_F(Redo, EveryCallFailingFromSomeOneOn) {
@@ -267,6 +273,9 @@ TEST_F(Redo, EveryCallFailingFromSomeOneOn) {
 }
 
 TEST_F(Redo, DyingAtEveryCall) {
+  // Without waiting for the disk, too: what a process leaves behind, the next one sees.
+  for (const Survives survives : {Survives::power_cut, Survives::kill}) {
+  survives_ = survives;
   bool saw_old = false;
   bool saw_new = false;
   for (int n = 1;; ++n) {
@@ -283,6 +292,7 @@ TEST_F(Redo, DyingAtEveryCall) {
   }
   EXPECT_TRUE(saw_old);
   EXPECT_TRUE(saw_new);
+  }
 }
 
 TEST_F(Redo, FaultsDuringRecoveryToo) {

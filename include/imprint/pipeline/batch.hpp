@@ -11,6 +11,7 @@
 #include "imprint/base/clock.hpp"
 #include "imprint/base/file.hpp"
 #include "imprint/base/result.hpp"
+#include "imprint/image/decompress.hpp"
 #include "imprint/manifest/manifest.hpp"
 
 namespace imprint::pipeline {
@@ -23,6 +24,9 @@ struct BatchRequest {
   std::optional<std::uint64_t> limit;  ///< at most so many devices in this run
   /// Makes a few keys, where they take long (RSA), to say how long all will take.
   bool time_keys = false;
+  /// For a compressed base image. No directory: the output directory, where golden image and
+  /// devices can share its extents.
+  image::Unpacking unpacking;
 };
 
 /// What a plan says, for people and machines.

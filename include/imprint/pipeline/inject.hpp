@@ -8,6 +8,7 @@
 #include "imprint/base/clock.hpp"
 #include "imprint/base/file.hpp"
 #include "imprint/base/result.hpp"
+#include "imprint/image/decompress.hpp"
 
 namespace imprint::pipeline {
 
@@ -27,6 +28,7 @@ struct InjectRequest {
   std::optional<fs::path> output;                              ///< none: in place
   std::optional<fs::path> ledger;  ///< none: ledger.db beside the CA certificate
   bool force = false;              ///< replace an identity that is there
+  image::Unpacking unpacking;      ///< for a compressed image; no directory: the output's
 };
 
 struct InjectReport {
@@ -42,8 +44,8 @@ struct InjectReport {
   std::vector<std::string> warnings;
 };
 
-/// One image, in place (atomically, see image/redo.hpp) or into a new file. On failure the image is
-/// what it was.
+/// One image, in place (atomically, see image/redo.hpp) or into a new file, which a compressed
+/// image needs. On failure the image is what it was.
 Result<InjectReport> inject(const InjectRequest& request, const Clock& clock);
 
 /// Finishes what an interrupted in-place inject left on this image, in the image and in the ledger;

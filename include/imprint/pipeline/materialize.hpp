@@ -6,6 +6,7 @@
 
 #include "imprint/base/file.hpp"
 #include "imprint/base/result.hpp"
+#include "imprint/image/decompress.hpp"
 
 namespace imprint::pipeline {
 
@@ -15,6 +16,7 @@ struct MaterializeRequest {
   fs::path output;               ///< a file, or a directory: then the store's file name in it
   std::optional<fs::path> base;  ///< where the base image is now; none: where the batch found it
   bool force = false;            ///< overwrite an existing output
+  image::Unpacking unpacking;    ///< for a compressed base; no directory: the output's
 };
 
 struct MaterializeReport {

@@ -9,6 +9,7 @@
 #include "imprint/base/file.hpp"
 #include "imprint/base/result.hpp"
 #include "imprint/crypto/certificate.hpp"
+#include "imprint/image/decompress.hpp"
 
 namespace imprint::pipeline {
 
@@ -35,6 +36,7 @@ struct VerifyRequest {
   /// verdict says so).
   std::vector<crypto::Certificate> trusted;
   TimePoint at;
+  image::Unpacking unpacking;  ///< for compressed images; no directory: temporary_directory()
 };
 
 /// Proves that an image carries an identity that its client will use: partition table and file
