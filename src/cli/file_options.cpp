@@ -7,6 +7,7 @@
 #include "edit_time.hpp"
 #include "imprint/base/text.hpp"
 #include "imprint/pipeline/inject.hpp"
+#include "unpacking.hpp"
 
 namespace imprint::cli {
 
@@ -69,7 +70,9 @@ Result<std::unique_ptr<files::ImageView>> open_view(const fs::path& image,
   const files::ViewOptions options = IMPRINT_TRY(arguments.options());
   const auto finished = IMPRINT_TRY(pipeline::finish_interrupted(image, system_clock()));
   if (finished) console.note(*finished);
-  return files::ImageView::open(image, options);
+  image::Unpacking unpacking = unpacking_for(console);
+  unpacking.directory = image::temporary_directory();
+  return files::ImageView::open(image, options, unpacking);
 }
 
 void note_of_difference(files::ImageView& view, const files::Address& address, Console& console) {

@@ -70,8 +70,9 @@ Result<> ImageView::attach(std::unique_ptr<image::FileSystemSource> source,
 }
 
 Result<std::unique_ptr<ImageView>> ImageView::open(const fs::path& image,
-                                                   const ViewOptions& options) {
-  auto file = IMPRINT_TRY(image::FileImage::open(image));
+                                                   const ViewOptions& options,
+                                                   const image::Unpacking& unpacking) {
+  auto file = IMPRINT_TRY(image::open_image(image, unpacking));
   std::unique_ptr<ImageView> view(new ImageView(std::move(file)));
   IMPRINT_TRY(view->attach(image::read_natively(view->image_), options));
   return view;

@@ -230,29 +230,29 @@ TEST_F(Redo, OldAndNewImageAreSoundToE2fsck) {
 TEST_F(Redo, EveryCallFailingOnce) {
   // Without waiting for the disk, too: what a process leaves behind, the next one sees.
   for (const Survives survives : {Survives::power_cut, Survives::kill}) {
-  survives_ = survives;
-  for (int n = 1;; ++n) {
-    reset();
-    bool fired = false;
-    {
-      const FailNth fault(n);
-      const auto applied = apply();
-      fired = fault.fired();
-      if (!fired) {
-        ASSERT_THAT(applied, IsOk());
+    survives_ = survives;
+    for (int n = 1;; ++n) {
+      reset();
+      bool fired = false;
+      {
+        const FailNth fault(n);
+        const auto applied = apply();
+        fired = fault.fired();
+        if (!fired) {
+          ASSERT_THAT(applied, IsOk());
+        }
+        if (applied) {
+          EXPECT_TRUE(bytes_in(image_) == new_) << n;
+        }
+        // What the error promises.
+        if (!applied && applied.error().message().find("it is unchanged") != std::string::npos) {
+          EXPECT_TRUE(bytes_in(image_) == old_) << n;
+          EXPECT_FALSE(fs::exists(journal())) << n;
+        }
       }
-      if (applied) {
-        EXPECT_TRUE(bytes_in(image_) == new_) << n;
-      }
-      // What the error promises.
-      if (!applied && applied.error().message().find("it is unchanged") != std::string::npos) {
-        EXPECT_TRUE(bytes_in(image_) == old_) << n;
-        EXPECT_FALSE(fs::exists(journal())) << n;
-      }
+      expect_recovery("call " + std::to_string(n));
+      if (!fired) break;
     }
-    expect_recovery("call " + std::to_string(n));
-    if (!fired) break;
-  }
   }
 }
 
@@ -275,23 +275,23 @@ TEST_F(Redo, EveryCallFailingFromSomeOneOn) {
 TEST_F(Redo, DyingAtEveryCall) {
   // Without waiting for the disk, too: what a process leaves behind, the next one sees.
   for (const Survives survives : {Survives::power_cut, Survives::kill}) {
-  survives_ = survives;
-  bool saw_old = false;
-  bool saw_new = false;
-  for (int n = 1;; ++n) {
-    reset();
-    const bool died = dies_at(n, [&] { return apply(); });
-    for (const fs::path& file : {journal(), new_journal()}) {
-      if (fs::exists(file)) {
-        EXPECT_EQ(bytes_in(file).find(kNewKey), std::string::npos) << n;
+    survives_ = survives;
+    bool saw_old = false;
+    bool saw_new = false;
+    for (int n = 1;; ++n) {
+      reset();
+      const bool died = dies_at(n, [&] { return apply(); });
+      for (const fs::path& file : {journal(), new_journal()}) {
+        if (fs::exists(file)) {
+          EXPECT_EQ(bytes_in(file).find(kNewKey), std::string::npos) << n;
+        }
       }
+      expect_recovery("death at call " + std::to_string(n));
+      (bytes_in(image_) == old_ ? saw_old : saw_new) = true;
+      if (!died) break;
     }
-    expect_recovery("death at call " + std::to_string(n));
-    (bytes_in(image_) == old_ ? saw_old : saw_new) = true;
-    if (!died) break;
-  }
-  EXPECT_TRUE(saw_old);
-  EXPECT_TRUE(saw_new);
+    EXPECT_TRUE(saw_old);
+    EXPECT_TRUE(saw_new);
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "imprint/base/clock.hpp"
 #include "imprint/base/result.hpp"
+#include "imprint/image/decompress.hpp"
 #include "imprint/image/file_systems.hpp"
 #include "imprint/image/redo.hpp"
 
@@ -26,7 +27,9 @@ struct ViewOptions {
 /// An image opened for its files. One thread at a time.
 class ImageView {
  public:
-  static Result<std::unique_ptr<ImageView>> open(const fs::path& image, const ViewOptions& options);
+  /// A compressed image is decompressed first.
+  static Result<std::unique_ptr<ImageView>> open(const fs::path& image, const ViewOptions& options,
+                                                 const image::Unpacking& unpacking);
   virtual ~ImageView() = default;
 
   [[nodiscard]] const fs::path& path() const noexcept { return image_.path(); }

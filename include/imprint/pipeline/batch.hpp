@@ -26,7 +26,7 @@ struct BatchRequest {
   bool time_keys = false;
   /// For a compressed base image. No directory: the output directory, where golden image and
   /// devices can share its extents.
-  image::Unpacking unpacking;
+  image::Unpacking unpacking = {};
 };
 
 /// What a plan says, for people and machines.

@@ -26,9 +26,9 @@ struct InjectRequest {
   std::optional<fs::path> key;
   std::vector<std::pair<std::string, std::string>> variables;  ///< --set name=value
   std::optional<fs::path> output;                              ///< none: in place
-  std::optional<fs::path> ledger;  ///< none: ledger.db beside the CA certificate
-  bool force = false;              ///< replace an identity that is there
-  image::Unpacking unpacking;      ///< for a compressed image; no directory: the output's
+  std::optional<fs::path> ledger;   ///< none: ledger.db beside the CA certificate
+  bool force = false;               ///< replace an identity that is there
+  image::Unpacking unpacking = {};  ///< for a compressed image; no directory: the output's
 };
 
 struct InjectReport {

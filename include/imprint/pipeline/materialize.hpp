@@ -13,10 +13,10 @@ namespace imprint::pipeline {
 struct MaterializeRequest {
   fs::path store;
   std::string id;
-  fs::path output;               ///< a file, or a directory: then the store's file name in it
-  std::optional<fs::path> base;  ///< where the base image is now; none: where the batch found it
-  bool force = false;            ///< overwrite an existing output
-  image::Unpacking unpacking;    ///< for a compressed base; no directory: the output's
+  fs::path output;                  ///< a file, or a directory: then the store's file name in it
+  std::optional<fs::path> base;     ///< where the base image is now; none: where the batch found it
+  bool force = false;               ///< overwrite an existing output
+  image::Unpacking unpacking = {};  ///< for a compressed base; no directory: the output's
 };
 
 struct MaterializeReport {

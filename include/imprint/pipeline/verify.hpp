@@ -36,7 +36,7 @@ struct VerifyRequest {
   /// verdict says so).
   std::vector<crypto::Certificate> trusted;
   TimePoint at;
-  image::Unpacking unpacking;  ///< for compressed images; no directory: temporary_directory()
+  image::Unpacking unpacking = {};  ///< for compressed images; no directory: temporary_directory()
 };
 
 /// Proves that an image carries an identity that its client will use: partition table and file
