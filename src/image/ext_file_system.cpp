@@ -56,9 +56,7 @@ Result<std::optional<NodeInfo>> ExtFileSystem::find(std::string_view path) {
 
 Result<std::vector<std::string>> ExtFileSystem::list(std::string_view path) {
   const InodeNumber inode = IMPRINT_TRY(existing(path));
-  std::vector<std::string> names = IMPRINT_TRY(volume_.list(inode));
-  std::erase_if(names, [](const std::string& name) { return name == "." || name == ".."; });
-  return names;
+  return volume_.list(inode);
 }
 
 Result<std::string> ExtFileSystem::read_link(std::string_view path) {

@@ -72,12 +72,14 @@ Result<> Volume::Impl::open(int flags) {
   // is refused by its name; then as the library itself is willing to.
   IMPRINT_TRY(check(target.open(
       EXT2_FLAG_64BITS | EXT2_FLAG_SUPER_ONLY | EXT2_FLAG_FORCE | EXT2_FLAG_SKIP_MMP, &fs)));
-  Result<> admitted = admit_superblock(*fs->super, partition.size_bytes);
+  const Purpose purpose = editable ? Purpose::edit : Purpose::read;
+  Result<> admitted = admit_superblock(*fs->super, partition.size_bytes, purpose);
   ext2fs_free(std::exchange(fs, nullptr));
   IMPRINT_TRY(std::move(admitted).context(described()));
 
-  IMPRINT_TRY(check(target.open(flags | EXT2_FLAG_64BITS, &fs)));
+  IMPRINT_TRY(check(target.open(flags | EXT2_FLAG_64BITS | EXT2_FLAG_SKIP_MMP, &fs)));
   IMPRINT_TRY(admit_groups(fs).context(described()));
+  IMPRINT_TRY(admit_users(fs).context(described()));
   fs->now = now;
   last_written = TimePoint(std::chrono::seconds(
       fs->super->s_wtime | (static_cast<std::int64_t>(fs->super->s_wtime_hi) << 32)));
@@ -136,8 +138,16 @@ Result<Volume> Volume::open_edit(Canvas& canvas, const Partition& partition, Tim
   map->end_block = ext2fs_blocks_count(fs->super);
   const std::uint64_t count = map->end_block - map->first_block;
   map->used.resize(static_cast<std::size_t>((count + 7) / 8));
-  IMPRINT_TRY(impl->check(
-      ext2fs_get_block_bitmap_range2(fs->block_map, map->first_block, count, map->used.data())));
+  if (EXT2FS_CLUSTER_RATIO(fs) == 1) {
+    IMPRINT_TRY(impl->check(
+        ext2fs_get_block_bitmap_range2(fs->block_map, map->first_block, count, map->used.data())));
+  } else {
+    // The library's bulk copy speaks of clusters.
+    for (std::uint64_t bit = 0; bit < count; ++bit) {
+      if (ext2fs_test_block_bitmap2(fs->block_map, map->first_block + bit) == 0) continue;
+      map->used[static_cast<std::size_t>(bit / 8)] |= static_cast<std::byte>(1U << (bit % 8));
+    }
+  }
   impl->free_map = std::move(map);
   return Volume(std::move(impl));
 }

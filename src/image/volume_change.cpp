@@ -14,9 +14,9 @@
 namespace imprint::image {
 namespace {
 
-int find_any_name(ext2_ino_t /*directory*/, int entry_kind, ext2_dir_entry* /*entry*/,
+int find_any_name(ext2_ino_t /*directory*/, int /*entry_kind*/, ext2_dir_entry* entry,
                   int /*offset*/, int /*block_size*/, char* /*block*/, void* found) {
-  if (entry_kind != DIRENT_OTHER_FILE) return 0;
+  if (is_own_name(name_of(*entry))) return 0;
   *static_cast<bool*>(found) = true;
   return DIRENT_ABORT;
 }

@@ -50,6 +50,10 @@ void set_attributes(const Volume::Impl& impl, FullInode& inode, const Attributes
 [[nodiscard]] Result<InodeNumber> new_inode(Volume::Impl& impl, InodeNumber parent, unsigned type,
                                             std::uint64_t size_bytes, const Attributes& attributes);
 
+[[nodiscard]] std::string_view name_of(const ext2_dir_entry& entry) noexcept;
+/// `.` and `..`. By name: of an inline directory the library does not say which entry is which.
+[[nodiscard]] bool is_own_name(std::string_view name) noexcept;
+
 /// Adds a name that is not there. `file_type` is one of EXT2_FT_...
 [[nodiscard]] Result<> add_name(Volume::Impl& impl, InodeNumber directory, std::string_view name,
                                 InodeNumber to, int file_type);

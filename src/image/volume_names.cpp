@@ -19,16 +19,13 @@ struct EntryChange {
   bool done = false;
 };
 
-int change_entry(ext2_ino_t /*directory*/, int entry_kind, ext2_dir_entry* entry, int /*offset*/,
-                 int /*block_size*/, char* /*block*/, void* data) {
+int change_entry(ext2_ino_t /*directory*/, int /*entry_kind*/, ext2_dir_entry* entry,
+                 int /*offset*/, int /*block_size*/, char* /*block*/, void* data) {
   auto& change = *static_cast<EntryChange*>(data);
-  const auto length = static_cast<std::size_t>(ext2fs_dirent_name_len(entry));
-  if (entry_kind != DIRENT_OTHER_FILE || std::string_view(entry->name, length) != change.name) {
-    return 0;
-  }
+  if (name_of(*entry) != change.name) return 0;
   entry->inode = change.to;  // the file type beside it stays: a regular file replaces one
   if (change.to == 0) {
-    std::memset(entry->name, 0, length);
+    std::memset(entry->name, 0, change.name.size());
     ext2fs_dirent_set_name_len(entry, 0);
     ext2fs_dirent_set_file_type(entry, EXT2_FT_UNKNOWN);
   }
@@ -46,6 +43,14 @@ int change_entry(ext2_ino_t /*directory*/, int entry_kind, ext2_dir_entry* entry
 }
 
 }  // namespace
+
+std::string_view name_of(const ext2_dir_entry& entry) noexcept {
+  return {entry.name, static_cast<std::size_t>(ext2fs_dirent_name_len(&entry))};
+}
+
+bool is_own_name(std::string_view name) noexcept {
+  return name == "." || name == "..";
+}
 
 Result<> add_name(Volume::Impl& impl, InodeNumber directory, std::string_view name, InodeNumber to,
                   int file_type) {

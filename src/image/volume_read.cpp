@@ -13,15 +13,10 @@
 namespace imprint::image {
 namespace {
 
-struct Listing {
-  std::vector<std::string> names;
-};
-
-int add_name(ext2_ino_t /*directory*/, int entry_kind, ext2_dir_entry* entry, int /*offset*/,
-             int /*block_size*/, char* /*block*/, void* listing) {
-  if (entry_kind == DIRENT_OTHER_FILE) {
-    static_cast<Listing*>(listing)->names.emplace_back(
-        entry->name, static_cast<std::size_t>(ext2fs_dirent_name_len(entry)));
+int collect_name(ext2_ino_t /*directory*/, int /*entry_kind*/, ext2_dir_entry* entry,
+                 int /*offset*/, int /*block_size*/, char* /*block*/, void* names) {
+  if (!is_own_name(name_of(*entry))) {
+    static_cast<std::vector<std::string>*>(names)->emplace_back(name_of(*entry));
   }
   return 0;
 }
@@ -74,6 +69,34 @@ Result<crypto::WipedBytes> content_of(Volume::Impl& impl, InodeNumber number, Fu
   return content;
 }
 
+struct FoldedLookup {
+  std::string_view name;
+  ext2_ino_t found = 0;
+};
+
+int match_folded(ext2_ino_t /*directory*/, int /*entry_kind*/, ext2_dir_entry* entry,
+                 int /*offset*/, int /*block_size*/, char* /*block*/, void* data) {
+  auto& lookup = *static_cast<FoldedLookup*>(data);
+  const std::string_view name = name_of(*entry);
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  if (!std::ranges::equal(name, lookup.name, {}, lower, lower)) return 0;
+  lookup.found = entry->inode;
+  return DIRENT_ABORT;
+}
+
+/// In a directory that ignores case a name may be there in another spelling. Of ASCII letters only:
+/// nothing is ever written to such a directory, so the worst is a file that is not found.
+Result<std::optional<InodeNumber>> lookup_folded(Volume::Impl& impl, InodeNumber directory,
+                                                 std::string_view name) {
+  FullInode inode = IMPRINT_TRY(impl.read_inode(directory));
+  if ((inode.base().i_flags & EXT4_CASEFOLD_FL) == 0) return std::optional<InodeNumber>();
+  FoldedLookup lookup{.name = name};
+  IMPRINT_TRY(
+      impl.check(ext2fs_dir_iterate2(impl.fs, directory, 0, nullptr, match_folded, &lookup)));
+  if (lookup.found == 0) return std::optional<InodeNumber>();
+  return std::optional<InodeNumber>(lookup.found);
+}
+
 }  // namespace
 
 Result<NodeInfo> Volume::stat(InodeNumber inode) const {
@@ -104,25 +127,25 @@ Result<std::optional<InodeNumber>> Volume::lookup(InodeNumber directory,
   ext2_ino_t found = 0;
   const errcode_t code = ext2fs_lookup(impl_->fs, directory, name.data(),
                                        static_cast<int>(name.size()), nullptr, &found);
-  if (code == EXT2_ET_FILE_NOT_FOUND) return std::optional<InodeNumber>();
+  if (code == EXT2_ET_FILE_NOT_FOUND) return lookup_folded(*impl_, directory, name);
   IMPRINT_TRY(impl_->check(code));
   return std::optional<InodeNumber>(found);
 }
 
 Result<std::vector<std::string>> Volume::list(InodeNumber directory) const {
   IMPRINT_TRY(check_directory(*impl_, directory));
-  Listing listing;
+  std::vector<std::string> names;
   IMPRINT_TRY(
-      impl_->check(ext2fs_dir_iterate2(impl_->fs, directory, 0, nullptr, add_name, &listing)));
-  for (const std::string& name : listing.names) {
+      impl_->check(ext2fs_dir_iterate2(impl_->fs, directory, 0, nullptr, collect_name, &names)));
+  for (const std::string& name : names) {
     // Who copies a tree out of the image must not be led elsewhere by such a name.
     if (name.empty() || name.find_first_of(std::string_view("/\0", 2)) != std::string::npos) {
       return damaged(*impl_, fmt::format("the directory in inode {} has the impossible name {}",
                                          directory, quoted(name)));
     }
   }
-  std::sort(listing.names.begin(), listing.names.end());
-  return std::move(listing.names);
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 Result<crypto::WipedBytes> Volume::read_file(InodeNumber inode, std::uint64_t limit_bytes) const {

@@ -1,5 +1,7 @@
 // Which file systems are refused, and what the refusal says.
 
+#include <algorithm>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -35,10 +37,11 @@ const ExtShape& plain() {
   return shape;
 }
 
-/// A feature that mke2fs can give, and the name by which it is refused.
+/// A feature that is read but not edited, and how an image comes by it.
 struct Foreign {
   std::string name;
   std::vector<std::string> options;
+  std::vector<std::string> commands = {};  // for debugfs
 };
 
 void PrintTo(const Foreign& foreign, std::ostream* out) {
@@ -47,32 +50,119 @@ void PrintTo(const Foreign& foreign, std::ostream* out) {
 
 class ForeignFeature : public ::testing::TestWithParam<Foreign> {};
 
-TEST_P(ForeignFeature, IsRefusedByName) {
+TEST_P(ForeignFeature, IsReadButNotEdited) {
   IMPRINT_NEED_COMMAND("mke2fs");
+  IMPRINT_NEED_COMMAND("debugfs");
   ExtImage ext({.name = GetParam().name, .options = GetParam().options});
+  const std::string source = ext.dir().write("source", "content").string();
+  ext.prepare({"mkdir etc", "write " + source + " etc/hostname"});
+  if (!GetParam().commands.empty()) ext.prepare(GetParam().commands);
   Canvas canvas(ext.image());
-  EXPECT_THAT(Volume::open_edit(canvas, ext.partition(), edit_time()),
-              FailsWith(Code::unsupported, "the file system uses '" + GetParam().name +
-                                               "', which this version does not support"));
+  const auto edit = Volume::open_edit(canvas, ext.partition(), edit_time());
+  EXPECT_THAT(edit, FailsWith(Code::unsupported,
+                              "the file system uses '" + GetParam().name +
+                                  "', which this version can read but not edit; make it without"));
   EXPECT_THAT(
-      Volume::open_read(ext.image(), ext.partition()),
-      FailsWith(Code::unsupported, "partition 4 ('data') of '" + ext.path().string() + "'"));
+      edit, FailsWith(Code::unsupported, "partition 4 ('data') of '" + ext.path().string() + "'"));
+
+  const auto volume = Volume::open_read(ext.image(), ext.partition());
+  ASSERT_THAT(volume, IsOk());
+  const auto etc = volume->lookup(kRootInode, "etc");
+  ASSERT_THAT(etc, IsOk());
+  const auto names = volume->list(**etc);
+  ASSERT_THAT(names, IsOk());
+  EXPECT_EQ(*names, std::vector<std::string>{"hostname"});
+  EXPECT_THAT(volume->read_file(**volume->lookup(**etc, "hostname")), IsOk());
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Features, ForeignFeature,
-    ::testing::Values(Foreign{"inline_data", {"-t", "ext4", "-O", "inline_data"}},
-                      Foreign{"bigalloc", {"-t", "ext4", "-O", "bigalloc"}},
-                      Foreign{"encrypt", {"-t", "ext4", "-O", "encrypt"}},
-                      Foreign{"quota", {"-t", "ext4", "-O", "quota"}},
-                      Foreign{"casefold", {"-t", "ext4", "-O", "casefold"}},
-                      Foreign{"ea_inode", {"-t", "ext4", "-O", "ea_inode"}},
-                      Foreign{"mmp", {"-t", "ext4", "-O", "mmp"}},
-                      Foreign{"verity", {"-t", "ext4", "-O", "verity"}},
-                      Foreign{"fast_commit", {"-t", "ext4", "-O", "fast_commit"}},
-                      Foreign{"stable_inodes", {"-t", "ext4", "-O", "stable_inodes"}},
-                      Foreign{"meta_bg", {"-t", "ext4", "-O", "meta_bg,^resize_inode"}}),
-    [](const auto& foreign) { return foreign.param.name; });
+    ::testing::Values(Foreign{"quota", {"-t", "ext4", "-O", "quota"}},
+                      Foreign{"shared_blocks", {"-t", "ext4"}, {"feature shared_blocks"}},
+                      Foreign{"read-only", {"-t", "ext4"}, {"feature read-only"}},
+                      Foreign{"FEATURE_R30", {"-t", "ext4"}, {"feature FEATURE_R30"}},
+                      Foreign{"FEATURE_C30", {"-t", "ext4"}, {"feature FEATURE_C30"}}),
+    [](const auto& foreign) {
+      std::string name = foreign.param.name;
+      std::ranges::replace(name, '-', '_');
+      return name;
+    });
+
+/// A debugfs request on the image as it is.
+std::string debugfs(const ExtImage& ext, const std::string& request) {
+  return run_command({"debugfs", "-R", request, ext.path().string()}).out;
+}
+
+TEST_F(Admission, WhatIsEncryptedIsRefusedByPathAndTheRestIsEdited) {
+  ExtImage ext({.name = "encrypt", .options = {"-t", "ext4", "-O", "encrypt"}});
+  // 0x800 marks what is encrypted; 0x80000 are the extents.
+  const std::string source = ext.dir().write("source", "content").string();
+  ext.prepare({"mkdir home", "write " + source + " secret", "set_inode_field home flags 0x80800",
+               "set_inode_field secret flags 0x80800"});
+  Canvas canvas(ext.image());
+  auto volume = Volume::open_edit(canvas, ext.partition(), edit_time());
+  ASSERT_THAT(volume, IsOk());
+  const auto home = volume->lookup(kRootInode, "home");
+  ASSERT_THAT(home, IsOk());
+  EXPECT_THAT(volume->list(**home), FailsWith(Code::unsupported, "is encrypted"));
+  EXPECT_THAT(volume->lookup(**home, "x"), FailsWith(Code::unsupported, "is encrypted"));
+  EXPECT_THAT(volume->write_file(**home, "x", bytes_of("x"), {}),
+              FailsWith(Code::unsupported, "is encrypted"));
+  const auto secret = volume->lookup(kRootInode, "secret");
+  ASSERT_THAT(secret, IsOk());
+  EXPECT_THAT(volume->read_file(**secret),
+              FailsWith(Code::unsupported, "is encrypted; it can be read on the device only"));
+  EXPECT_THAT(volume->write_file(kRootInode, "plain", bytes_of("x"), {}), IsOk());
+  EXPECT_THAT(volume->commit(), IsOk());
+}
+
+TEST_F(Admission, ADirectoryThatIgnoresCaseIsReadInAnySpellingAndNotEdited) {
+  ExtImage ext({.name = "casefold", .options = {"-t", "ext4", "-O", "casefold"}});
+  // 0x40000000 says so; the extents are 0x80000.
+  ext.prepare(
+      {"mkdir fold", "set_inode_field fold flags 0x40080000", "write /dev/null fold/ReadMe"});
+  Canvas canvas(ext.image());
+  auto volume = Volume::open_edit(canvas, ext.partition(), edit_time());
+  ASSERT_THAT(volume, IsOk());
+  const auto fold = volume->lookup(kRootInode, "fold");
+  ASSERT_THAT(fold, IsOk());
+  const auto exact = volume->lookup(**fold, "ReadMe");
+  ASSERT_THAT(exact, IsOk());
+  ASSERT_TRUE(exact->has_value());
+  const auto other = volume->lookup(**fold, "README");
+  ASSERT_THAT(other, IsOk());
+  EXPECT_EQ(*other, *exact);
+  const auto none = volume->lookup(**fold, "README2");
+  ASSERT_THAT(none, IsOk());
+  EXPECT_FALSE(none->has_value());
+  const auto elsewhere = volume->lookup(kRootInode, "FOLD");
+  ASSERT_THAT(elsewhere, IsOk());
+  EXPECT_FALSE(elsewhere->has_value()) << "the root directory knows its letters";
+  EXPECT_THAT(volume->write_file(**fold, "x", bytes_of("x"), {}),
+              FailsWith(Code::unsupported, "ignores case ('casefold')"));
+  EXPECT_THAT(volume->remove(**fold, "ReadMe"),
+              FailsWith(Code::unsupported, "ignores case ('casefold')"));
+  EXPECT_THAT(volume->make_symlink(kRootInode, "x", "fold", {}), IsOk());
+  EXPECT_THAT(volume->commit(), IsOk());
+}
+
+TEST_F(Admission, AFileSystemThatAnotherMachineHoldsIsRefused) {
+  ExtImage ext({.name = "mmp", .options = {"-t", "ext4", "-b", "1024", "-O", "mmp"}});
+  EXPECT_THAT(open_read(ext), IsOk());
+  const std::string stats = debugfs(ext, "stats");
+  const std::size_t at = stats.find("MMP block number:");
+  ASSERT_NE(at, std::string::npos) << stats;
+  const std::uint64_t block = std::stoull(stats.substr(at + 17));
+  ext.damage(block * 1024 + 4);  // the sequence number
+  EXPECT_THAT(open_read(ext), FailsWith(Code::corrupt,
+                                        "multiple mount protection says that the "
+                                        "file system is in use"));
+  Canvas canvas(ext.image());
+  EXPECT_THAT(Volume::open_edit(canvas, ext.partition(), edit_time()),
+              FailsWith(Code::corrupt, "the file system is in use"));
+  ext.damage(block * 1024);
+  EXPECT_THAT(open_read(ext), FailsWith(Code::corrupt, "holds something else"));
+}
 
 TEST_F(Admission, AFeatureThatNobodyKnowsIsRefusedByItsNumber) {
   ExtImage ext(plain());
