@@ -84,6 +84,31 @@ Result<FileSystemHint> look_for_damaged_ext(const FileImage& image, std::uint64_
   return FileSystemHint{"ext4", label};
 }
 
+/// The firmware's partition: by its type, or by the flag of an MBR that says "boot this one".
+[[nodiscard]] bool has_boot_mark(blkid_partition part, std::string_view table_type) {
+  if (table_type == "gpt") {
+    constexpr std::string_view kEfiSystem = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
+    const char* type = blkid_partition_get_type_string(part);
+    return type != nullptr && type == kEfiSystem;
+  }
+  constexpr unsigned long long kActive = 0x80;
+  constexpr int kEfiSystem = 0xEF;
+  return (blkid_partition_get_flags(part) & kActive) != 0 ||
+         blkid_partition_get_type(part) == kEfiSystem;
+}
+
+[[nodiscard]] Partition partition_of(blkid_partition part, std::string_view table_type) {
+  return {
+      .number = blkid_partition_get_partno(part),
+      .offset_bytes =
+          static_cast<std::uint64_t>(blkid_partition_get_start(part)) * kBlkidSectorBytes,
+      .size_bytes = static_cast<std::uint64_t>(blkid_partition_get_size(part)) * kBlkidSectorBytes,
+      .file_system = {},
+      .label = {},
+      .boot_mark = has_boot_mark(part, table_type),
+  };
+}
+
 }  // namespace
 
 Result<FileSystemHint> probe_file_system(const FileImage& image, std::uint64_t offset_bytes,
@@ -107,8 +132,9 @@ Result<FileSystemHint> probe_file_system(const FileImage& image, std::uint64_t o
   return FileSystemHint{value(probe.get(), "TYPE"), value(probe.get(), "LABEL")};
 }
 
-Result<std::optional<ProbedTable>> probe_table(const FileImage& image) {
+Result<std::optional<ProbedTable>> probe_table(const FileImage& image, unsigned sector_bytes) {
   const ProbePtr probe = IMPRINT_TRY(new_probe(image, 0, image.size_bytes()));
+  if (blkid_probe_set_sectorsize(probe.get(), sector_bytes) != 0) return fail(blkid_error(image));
   blkid_probe_enable_partitions(probe.get(), 1);
   errno = 0;
   const blkid_partlist list = blkid_probe_get_partitions(probe.get());
@@ -123,15 +149,12 @@ Result<std::optional<ProbedTable>> probe_table(const FileImage& image) {
     // The extended container is no partition to work with; a BSD or Minix table inside a partition
     // is that partition's own affair.
     const blkid_parttable own = blkid_partition_get_table(part);
-    if (blkid_partition_is_extended(part) != 0) continue;
+    if (blkid_partition_is_extended(part) != 0) {
+      table.containers.push_back(blkid_partition_get_partno(part));
+      continue;
+    }
     if (own != nullptr && blkid_parttable_get_type(own) != table.type) continue;
-    Partition partition;
-    partition.number = blkid_partition_get_partno(part);
-    partition.offset_bytes =
-        static_cast<std::uint64_t>(blkid_partition_get_start(part)) * kBlkidSectorBytes;
-    partition.size_bytes =
-        static_cast<std::uint64_t>(blkid_partition_get_size(part)) * kBlkidSectorBytes;
-    table.partitions.push_back(std::move(partition));
+    table.partitions.push_back(partition_of(part, table.type));
   }
   return table;
 }

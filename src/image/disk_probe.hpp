@@ -26,9 +26,11 @@ struct ProbedTable {
   std::string type;  ///< "dos", "gpt", or another that blkid knows ("mac", "bsd", ...)
   std::vector<Partition>
       partitions;  ///< of this table and its logical ones; no containers, no file systems yet
+  std::vector<int> containers;  ///< numbers of the extended partitions
 };
 
-/// None when libblkid sees no partition table.
-[[nodiscard]] Result<std::optional<ProbedTable>> probe_table(const FileImage& image);
+/// The table of a disk with sectors of this size; none when libblkid sees none.
+[[nodiscard]] Result<std::optional<ProbedTable>> probe_table(const FileImage& image,
+                                                             unsigned sector_bytes);
 
 }  // namespace imprint::image

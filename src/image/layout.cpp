@@ -3,10 +3,12 @@
 // What is reliable is what the partitions hold: the client needs /mender/device_type on the data
 // partition and /etc/mender in the root file system. The label `data` comes second (mender-convert
 // sets none), the order in which all builders lay the disk out (boot, A, B, [swap], data, extras)
-// last.
+// last. Where that leaves two answers there is none: the user is asked to say.
 //
 // An ext partition that cannot be opened is never passed over in silence where it could be one of
-// ours: B taken for A because A has a dirty journal would leave A without an identity.
+// ours: B taken for A because A has a dirty journal would leave A without an identity. One whose
+// features are beyond libext2fs, or beyond what is tested here, is taken for a root where a root
+// may be, so that whoever wants to edit it is told why not.
 
 #include <algorithm>
 #include <optional>
@@ -18,243 +20,288 @@
 
 #include "imprint/base/text.hpp"
 #include "imprint/image/partition.hpp"
-#include "imprint/image/volume.hpp"
+#include "layout_choice.hpp"
+#include "suspect.hpp"
 
 namespace imprint::image {
 namespace {
 
-constexpr std::string_view kDataLabel = "data";
-
-/// A partition and what was learnt by looking into it.
-struct Suspect {
-  const Partition* partition = nullptr;
-  bool is_ext = false;
-  std::optional<Error> error;  ///< why its content is not known
-  bool has_device_type = false;
-  bool has_mender_conf_dir = false;
-  bool is_empty = false;  ///< lost+found at most
-
-  [[nodiscard]] bool readable() const noexcept { return is_ext && !error; }
-
-  [[nodiscard]] bool labelled_data() const noexcept { return partition->label == kDataLabel; }
-};
-
-[[nodiscard]] bool is_ext_type(std::string_view type) noexcept {
-  return type == "ext2" || type == "ext3" || type == "ext4";
-}
-
-/// The node at DIRECTORY/NAME when both are there and DIRECTORY is one.
-Result<std::optional<NodeInfo>> find(const Volume& volume, std::string_view directory,
-                                     std::string_view name) {
-  const auto outer = IMPRINT_TRY(volume.lookup(kRootInode, directory));
-  if (!outer) return std::nullopt;
-  const NodeInfo outer_info = IMPRINT_TRY(volume.stat(*outer));
-  if (outer_info.type != NodeType::directory) return std::nullopt;
-  const auto inner = IMPRINT_TRY(volume.lookup(*outer, name));
-  if (!inner) return std::nullopt;
-  return IMPRINT_TRY(volume.stat(*inner));
-}
-
-Result<> look_into(const FileImage& image, Suspect& suspect) {
-  const Volume volume = IMPRINT_TRY(Volume::open_read(image, *suspect.partition));
-  const auto device_type = IMPRINT_TRY(find(volume, "mender", "device_type"));
-  const auto conf_dir = IMPRINT_TRY(find(volume, "etc", "mender"));
-  const auto names = IMPRINT_TRY(volume.list(kRootInode));
-  suspect.has_device_type = device_type && device_type->type == NodeType::file;
-  suspect.has_mender_conf_dir = conf_dir && conf_dir->type == NodeType::directory;
-  suspect.is_empty = std::all_of(names.begin(), names.end(), [](const std::string& name) {
-    return name == "." || name == ".." || name == "lost+found";
-  });
-  return {};
-}
-
-std::vector<Suspect> look_into_all(const FileImage& image,
-                                   const std::vector<Partition>& partitions) {
-  std::vector<Suspect> suspects;
-  for (const Partition& partition : partitions) {
-    Suspect suspect;
-    suspect.partition = &partition;
-    suspect.is_ext = is_ext_type(partition.file_system);
-    if (suspect.is_ext) {
-      auto looked = look_into(image, suspect);
-      if (!looked) suspect.error = std::move(looked).error();
-    }
-    suspects.push_back(std::move(suspect));
-  }
-  return suspects;
-}
-
-/// `partition 4: ext4 'data', holds /mender/device_type`
-[[nodiscard]] std::string describe(const Suspect& suspect) {
-  const Partition& partition = *suspect.partition;
-  std::string text =
-      fmt::format("partition {}: {}", partition.number,
-                  partition.file_system.empty() ? "no file system" : partition.file_system);
-  if (!partition.label.empty()) text += " " + quoted(partition.label);
-  if (suspect.error) text += " that cannot be read (" + suspect.error->message() + ")";
-  if (suspect.has_device_type) text += ", holds /mender/device_type";
-  if (suspect.has_mender_conf_dir) text += ", holds /etc/mender";
-  if (suspect.readable() && suspect.is_empty) text += ", empty";
-  return text;
-}
-
-[[nodiscard]] std::string describe(const std::vector<Suspect>& suspects) {
-  std::vector<std::string> lines;
-  lines.reserve(suspects.size());
-  for (const Suspect& suspect : suspects)
-    lines.push_back(describe(suspect));
-  return fmt::format("{}", fmt::join(lines, "; "));
-}
-
 using Chosen = std::vector<const Suspect*>;
 
-template <class Predicate>
-[[nodiscard]] Chosen choose(const std::vector<Suspect>& suspects, Predicate wanted) {
-  Chosen chosen;
-  for (const Suspect& suspect : suspects) {
-    if (wanted(suspect)) chosen.push_back(&suspect);
-  }
-  return chosen;
-}
+constexpr std::string_view kSayData = "say which with --data-part N, or 'layout' in the manifest";
+constexpr std::string_view kSayRoots =
+    "say which with --rootfs-a-part N and --rootfs-b-part N, or 'layout' in the manifest";
 
-[[nodiscard]] Unexpected several(const FileImage& image, std::string_view role,
-                                 std::string_view sign, const std::vector<Suspect>& suspects) {
-  return fail(Code::invalid_input,
-              fmt::format("{} has more than one {} ({}); found {}", quoted(image.path().native()),
-                          role, sign, describe(suspects)));
-}
+/// The search for one image's roles; those that were chosen are filled in from the start.
+class Search {
+ public:
+  Search(const FileImage& image, const std::vector<Suspect>& suspects, Roles roles)
+      : image_(image),
+        suspects_(suspects),
+        roles_(roles) {}
 
-/// Boot, A, B, data: the last of three or more ext file systems, when nothing says it is a root.
-[[nodiscard]] const Suspect* data_by_position(const std::vector<Suspect>& suspects) {
-  const Chosen ext = choose(suspects, [](const Suspect& suspect) { return suspect.is_ext; });
-  if (ext.size() < 3 || ext.back()->has_mender_conf_dir) return nullptr;
-  const bool root_before = std::any_of(ext.begin(), ext.end() - 1, [](const Suspect* suspect) {
-    return suspect->has_mender_conf_dir;
-  });
-  return root_before ? ext.back() : nullptr;
-}
-
-Result<const Suspect*> find_data(const FileImage& image, const std::vector<Suspect>& suspects) {
-  const Chosen labelled =
-      choose(suspects, [](const Suspect& suspect) { return suspect.labelled_data(); });
-  // Before the content is asked: the partition that calls itself data must not lose against another
-  // only because it could not be read.
-  for (const Suspect* suspect : labelled) {
-    if (suspect->error) return fail(*suspect->error);
+  Result<Roles> run() {
+    if (roles_.data == nullptr) roles_.data = IMPRINT_TRY(find_data());
+    IMPRINT_TRY(find_roots());
+    if (roles_.boot == nullptr) roles_.boot = find_boot();
+    return roles_;
   }
 
-  const Chosen by_content =
-      choose(suspects, [](const Suspect& suspect) { return suspect.has_device_type; });
-  if (by_content.size() == 1) return by_content.front();
-  if (by_content.size() > 1) {
-    Chosen both;
-    std::copy_if(by_content.begin(), by_content.end(), std::back_inserter(both),
-                 [](const Suspect* suspect) { return suspect->labelled_data(); });
-    if (both.size() == 1) return both.front();
-    return several(image, "data partition", "/mender/device_type", suspects);
+  /// A file system without a table has the one role that its signs give it.
+  Result<Roles> run_bare() {
+    const Suspect& only = suspects_.front();
+    if (roles_.taken(only)) return roles_;
+    if (only.is_damaged()) return fail(*only.error);
+    if (only.has_device_type || (only.labelled_data() && only.can_be_data())) {
+      roles_.data = &only;
+    } else if (only.can_be_root()) {
+      roles_.rootfs_a = &only;
+    } else if (only.is_fat()) {
+      roles_.boot = &only;
+    }
+    return roles_;
   }
 
-  if (labelled.size() > 1) return several(image, "data partition", "label 'data'", suspects);
-  if (labelled.size() == 1) {
-    const Suspect* suspect = labelled.front();
-    if (suspect->is_ext) return suspect;
-    return fail(Code::unsupported,
-                fmt::format("the data partition {} of {} holds {}; only ext2, ext3 and ext4 can be "
-                            "written",
-                            suspect->partition->number, quoted(image.path().native()),
-                            suspect->partition->file_system));
+ private:
+  template <class Predicate>
+  [[nodiscard]] Chosen choose(Predicate wanted) const {
+    Chosen chosen;
+    for (const Suspect& suspect : suspects_) {
+      if (!roles_.taken(suspect) && wanted(suspect)) chosen.push_back(&suspect);
+    }
+    return chosen;
   }
 
-  if (const Suspect* suspect = data_by_position(suspects)) {
-    if (suspect->error) return fail(*suspect->error);
-    return suspect;
+  [[nodiscard]] Unexpected several(std::string_view what, std::string_view say) const {
+    return fail(Code::invalid_input,
+                fmt::format("{} has more than {}; found {}; {}", quoted(image_.path().native()),
+                            what, describe(suspects_), say));
   }
-  return fail(
-      Code::invalid_input,
-      fmt::format("{} has no data partition: no ext file system holds /mender/device_type or is "
-                  "labelled 'data'; found {}",
-                  quoted(image.path().native()), describe(suspects)));
-}
 
-/// B beside a populated A (or A beside a populated B): the ext file system next to it that is
-/// empty, first looking between it and the data partition, then behind it, then before it.
-[[nodiscard]] const Suspect* empty_partner(const Suspect& populated, const Suspect& data,
-                                           const std::vector<Suspect>& suspects) {
-  const Chosen empty = choose(suspects, [&](const Suspect& suspect) {
-    return suspect.readable() && suspect.is_empty && &suspect != &data;
-  });
-  const int own = populated.partition->number;
-  const int last = data.partition->number;
-  for (const Suspect* suspect : empty) {
-    const int number = suspect->partition->number;
-    if (number > own && number < last) return suspect;
+  Result<const Suspect*> find_data() const {
+    const Chosen labelled = choose(
+        [](const Suspect& suspect) { return suspect.labelled_data() && suspect.can_be_data(); });
+    const Chosen by_content =
+        choose([](const Suspect& suspect) { return suspect.has_device_type; });
+    // Before the content is asked: the partition that calls itself data must not lose against
+    // another only because it could not be read.
+    for (const Suspect* suspect : labelled) {
+      if (suspect->is_damaged() || (suspect->is_beyond_us() && !by_content.empty()))
+        return fail(*suspect->error);
+    }
+    if (by_content.size() == 1) return by_content.front();
+    if (by_content.size() > 1) {
+      Chosen both;
+      std::ranges::copy_if(by_content, std::back_inserter(both), &Suspect::labelled_data);
+      if (both.size() == 1) return both.front();
+      return several("one data partition (/mender/device_type)", kSayData);
+    }
+    if (labelled.size() == 1) return labelled.front();
+    if (labelled.size() > 1) return several("one data partition (label 'data')", kSayData);
+    return data_by_position();
   }
-  for (const Suspect* suspect : empty) {
-    if (suspect->partition->number > own) return suspect;
-  }
-  return empty.empty() ? nullptr : empty.back();
-}
 
-struct Roots {
-  const Suspect* a = nullptr;
-  const Suspect* b = nullptr;
+  /// Boot, A, B, data: what is left behind the roots, when it is one.
+  Result<const Suspect*> data_by_position() const {
+    const Chosen behind = behind_the_roots();
+    Chosen candidates;
+    std::ranges::copy_if(behind, std::back_inserter(candidates), &Suspect::can_be_data);
+    if (candidates.empty()) return nullptr;
+    if (candidates.size() > 1)
+      return several("one partition behind the roots that may be data", kSayData);
+    if (candidates.front()->is_damaged()) return fail(*candidates.front()->error);
+    return candidates.front();
+  }
+
+  /// What follows A and B, as far as roots can be told at all.
+  [[nodiscard]] Chosen behind_the_roots() const {
+    Chosen rest = choose([](const Suspect&) { return true; });
+    const auto is_root = [](const Suspect* suspect) {
+      const bool unknown_content = suspect->can_be_root() && !suspect->is_ext();
+      return suspect->has_mender_conf_dir || unknown_content;
+    };
+    auto first = std::ranges::find_if(rest, is_root);
+    const Suspect* root = roles_.rootfs_b != nullptr ? roles_.rootfs_b : roles_.rootfs_a;
+    if (root != nullptr) {
+      std::erase_if(rest,
+                    [root](const Suspect* suspect) { return suspect->number() < root->number(); });
+      if (roles_.rootfs_b != nullptr) return rest;
+      first = rest.begin();
+    } else {
+      if (first == rest.end()) return {};
+      root = *first++;
+    }
+    // B is the next that may be one: of A's kind, or not formatted yet.
+    const auto b = std::find_if(first, rest.end(), [root](const Suspect* suspect) {
+      return suspect->same_kind(*root) || suspect->partition->file_system.empty();
+    });
+    if (b != rest.end()) first = b + 1;
+    Chosen behind(first, rest.end());
+    std::erase_if(behind, [](const Suspect* suspect) { return suspect->has_mender_conf_dir; });
+    return behind;
+  }
+
+  [[nodiscard]] bool may_be_root(const Suspect& suspect) const noexcept {
+    const bool before_data = roles_.data == nullptr || suspect.number() < roles_.data->number();
+    return suspect.can_be_root() && before_data && !suspect.labelled_boot();
+  }
+
+  Result<> find_roots() {
+    const bool chosen_b = roles_.rootfs_b != nullptr;
+    if (roles_.rootfs_a != nullptr && chosen_b) return {};
+    const Chosen damaged = choose(
+        [this](const Suspect& suspect) { return suspect.is_damaged() && may_be_root(suspect); });
+    if (!damaged.empty()) return fail(*damaged.front()->error);
+
+    const Chosen populated = choose([this](const Suspect& suspect) {
+      return suspect.has_mender_conf_dir || (suspect.is_beyond_us() && may_be_root(suspect));
+    });
+    const std::size_t open_roles = roles_.rootfs_a == nullptr && !chosen_b ? 2 : 1;
+    if (populated.size() > open_roles) {
+      return several(open_roles == 2 ? "two root file systems (/etc/mender)"
+                                     : "one other root file system (/etc/mender)",
+                     kSayRoots);
+    }
+    if (roles_.rootfs_a != nullptr || chosen_b) {
+      fill_one_root(populated);
+    } else if (populated.size() == 2) {
+      roles_.rootfs_a = populated[0];
+      roles_.rootfs_b = populated[1];
+    } else if (populated.size() == 1) {
+      set_pair(*populated.front(), empty_partner(*populated.front()));
+    } else {
+      roots_by_position();
+    }
+    return {};
+  }
+
+  /// One of the two was chosen; the other one has a sign, or lies beside it.
+  void fill_one_root(const Chosen& populated) {
+    const Suspect*& open = roles_.rootfs_a == nullptr ? roles_.rootfs_a : roles_.rootfs_b;
+    const Suspect& chosen = roles_.rootfs_a == nullptr ? *roles_.rootfs_b : *roles_.rootfs_a;
+    if (!populated.empty()) {
+      open = populated.front();
+      return;
+    }
+    const Chosen same = choose([&](const Suspect& suspect) {
+      return may_be_root(suspect) && !suspect.is_ext() && suspect.same_kind(chosen);
+    });
+    open = same.empty() ? empty_partner(chosen) : same.front();
+  }
+
+  void set_pair(const Suspect& one, const Suspect* other) {
+    const bool other_first = other != nullptr && other->number() < one.number();
+    roles_.rootfs_a = other_first ? other : &one;
+    roles_.rootfs_b = other_first ? &one : other;
+  }
+
+  /// B beside a populated A (or A beside a populated B): the ext file system next to it that is
+  /// empty, first looking between it and the data partition, then behind it, then before it.
+  [[nodiscard]] const Suspect* empty_partner(const Suspect& populated) const {
+    const Chosen empty = choose(
+        [](const Suspect& suspect) { return suspect.is_empty_ext() && !suspect.labelled_boot(); });
+    if (roles_.data != nullptr) {
+      for (const Suspect* suspect : empty) {
+        if (suspect->number() > populated.number() && suspect->number() < roles_.data->number())
+          return suspect;
+      }
+    }
+    for (const Suspect* suspect : empty) {
+      if (suspect->number() > populated.number()) return suspect;
+    }
+    return empty.empty() ? nullptr : empty.back();
+  }
+
+  /// Nobody has /etc/mender: the first two before the data partition, as all builders order them;
+  /// the second only when it is of the first one's kind, or an ext file system that waits empty.
+  void roots_by_position() {
+    const Chosen roots = choose([this](const Suspect& suspect) { return may_be_root(suspect); });
+    if (roots.empty()) return;
+    roles_.rootfs_a = roots.front();
+    if (roots.size() < 2) return;
+    const Suspect& second = *roots[1];
+    if (second.same_kind(*roots.front()) || second.is_empty_ext()) roles_.rootfs_b = &second;
+  }
+
+  /// FAT, or an ext file system that is called so, before the roots; of several the one that the
+  /// firmware is told to use, else the first. An EFI system partition may be anywhere.
+  [[nodiscard]] const Suspect* find_boot() const {
+    const Suspect* after = roles_.rootfs_a != nullptr ? roles_.rootfs_a : roles_.data;
+    const Chosen before = choose([after](const Suspect& suspect) {
+      const bool is_boot = suspect.is_fat() || (suspect.is_ext() && suspect.labelled_boot());
+      return is_boot && (after == nullptr || suspect.number() < after->number());
+    });
+    const Chosen marked = choose(
+        [](const Suspect& suspect) { return suspect.is_fat() && suspect.partition->boot_mark; });
+    for (const Suspect* suspect : before) {
+      if (suspect->partition->boot_mark) return suspect;
+    }
+    if (!before.empty()) return before.front();
+    return marked.empty() ? nullptr : marked.front();
+  }
+
+  const FileImage& image_;
+  const std::vector<Suspect>& suspects_;
+  Roles roles_;
 };
 
-Result<Roots> find_roots(const FileImage& image, const Suspect& data,
-                         const std::vector<Suspect>& suspects) {
-  for (const Suspect& suspect : suspects) {
-    const bool may_be_root = suspect.partition->number < data.partition->number;
-    if (suspect.error && may_be_root) return fail(*suspect.error);
-  }
-  const Chosen populated = choose(suspects, [&](const Suspect& suspect) {
-    return suspect.has_mender_conf_dir && &suspect != &data;
-  });
-  if (populated.size() > 2) {
-    return fail(Code::invalid_input,
-                fmt::format("{} has more than two root file systems (/etc/mender); found {}",
-                            quoted(image.path().native()), describe(suspects)));
-  }
-  if (populated.size() == 2) return Roots{populated[0], populated[1]};
-  if (populated.size() == 1) {
-    const Suspect* one = populated.front();
-    const Suspect* other = empty_partner(*one, data, suspects);
-    if (other == nullptr) return Roots{one, nullptr};
-    if (other->partition->number < one->partition->number) return Roots{other, one};
-    return Roots{one, other};
-  }
-  // Nobody has /etc/mender: the first two before the data partition, as all builders order them.
-  const Chosen ext = choose(suspects, [&](const Suspect& suspect) {
-    return suspect.readable() && suspect.partition->number < data.partition->number;
-  });
-  return Roots{ext.empty() ? nullptr : ext[0], ext.size() < 2 ? nullptr : ext[1]};
+[[nodiscard]] std::optional<Partition> partition_of(const Suspect* suspect) {
+  return suspect != nullptr ? std::optional(*suspect->partition) : std::nullopt;
+}
+
+/// What cannot be looked into is taken for what it should be: whoever works on it will see.
+[[nodiscard]] bool is_populated(const Suspect* root) {
+  if (root == nullptr) return false;
+  return !root->is_ext() || root->is_beyond_us() || root->has_mender_conf_dir;
+}
+
+[[nodiscard]] std::string_view role_of(const Layout& layout, int number) {
+  const auto is = [number](const std::optional<Partition>& role) {
+    return role && role->number == number;
+  };
+  if (is(layout.boot)) return " (boot)";
+  if (is(layout.rootfs_a)) return " (rootfs A)";
+  if (is(layout.rootfs_b)) return " (rootfs B)";
+  return "";
 }
 
 }  // namespace
 
-Result<Layout> find_layout(const FileImage& image, const LayoutChoice& /*choice*/) {
+Result<Layout> find_layout(const FileImage& image, const LayoutChoice& choice) {
   PartitionTable table = IMPRINT_TRY(read_partition_table(image));
   const std::vector<Suspect> suspects = look_into_all(image, table.partitions);
-  const Suspect* data = IMPRINT_TRY(find_data(image, suspects));
-  const Roots roots = IMPRINT_TRY(find_roots(image, *data, suspects));
+  const Roles chosen = IMPRINT_TRY(apply_choice(image, choice, table, suspects));
+  Search search(image, suspects, chosen);
+  const Roles roles = IMPRINT_TRY(table.kind == TableKind::none ? search.run_bare() : search.run());
 
   Layout layout;
   layout.table = table.kind;
-  layout.data = *data->partition;
-  if (roots.a != nullptr) {
-    layout.rootfs_a = *roots.a->partition;
-    layout.rootfs_a_populated = roots.a->has_mender_conf_dir;
-  }
-  if (roots.b != nullptr) {
-    layout.rootfs_b = *roots.b->partition;
-    layout.rootfs_b_populated = roots.b->has_mender_conf_dir;
-  }
+  layout.boot = partition_of(roles.boot);
+  layout.rootfs_a = partition_of(roles.rootfs_a);
+  layout.rootfs_b = partition_of(roles.rootfs_b);
+  layout.rootfs_a_populated = is_populated(roles.rootfs_a);
+  layout.rootfs_b_populated = is_populated(roles.rootfs_b);
+  layout.data = partition_of(roles.data);
   layout.partitions = std::move(table.partitions);
   return layout;
 }
 
 Result<Partition> data_partition(const Layout& layout, const fs::path& image) {
   if (layout.data) return *layout.data;
-  return fail(Code::invalid_input, fmt::format("{} has no data partition", quoted(image.native())));
+  if (layout.table == TableKind::none && layout.partitions.size() == 1) {
+    return fail(Code::invalid_input,
+                fmt::format("{} has no data partition: it is one {} file system{} without a "
+                            "partition table",
+                            quoted(image.native()), layout.partitions.front().file_system,
+                            role_of(layout, 1)));
+  }
+  std::vector<std::string> there;
+  for (const Partition& partition : layout.partitions)
+    there.push_back(fmt::format("{}{}", describe(partition), role_of(layout, partition.number)));
+  return fail(Code::invalid_input,
+              fmt::format("{} has no data partition: none holds /mender/device_type, is labelled "
+                          "'data' or lies behind the root file systems; found {}; {}",
+                          quoted(image.native()), fmt::join(there, "; "), kSayData));
 }
 
 }  // namespace imprint::image

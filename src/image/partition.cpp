@@ -3,6 +3,11 @@
 // in, a GPT whose end is cut off is simply not there. Writing to a wrong offset of somebody's image
 // is worse than refusing it, so everything that does not add up is an error that says what was
 // found.
+//
+// A file does not say how large its disk's sectors are, and both kinds of table count in sectors.
+// For a GPT it is where its header lies: in the second sector. When both places have one, that of
+// the larger sectors is the younger: the entries of a GPT with small sectors would have overwritten
+// it. For an MBR it is where file systems are found.
 
 #include "imprint/image/partition.hpp"
 
@@ -16,49 +21,15 @@
 #include "disk_probe.hpp"
 #include "imprint/base/text.hpp"
 #include "little_endian.hpp"
+#include "other_formats.hpp"
+#include "seal.hpp"
 
 namespace imprint::image {
 namespace {
 
-using std::string_view_literals::operator""sv;
-
-constexpr std::uint64_t kSectorBytes = 512;
-constexpr std::uint64_t kLargeSectorBytes = 4096;
+constexpr unsigned kSectorBytes = 512;
+constexpr unsigned kLargeSectorBytes = 4096;
 constexpr std::string_view kGptMagic = "EFI PART";
-
-/// Files that people take for an image, by their first bytes.
-struct Disguise {
-  std::size_t offset;
-  std::string_view magic;
-  std::string_view what;
-};
-
-constexpr std::string_view kDecompress = "compressed; decompress it first";
-
-constexpr std::array kDisguises = {
-    Disguise{0, "\x1f\x8b"sv, "gzip"},
-    Disguise{0,
-             "\xfd"
-             "7zXZ\0"sv,
-             "xz"},
-    Disguise{0, "BZh"sv, "bzip2"},
-    Disguise{0, "\x28\xb5\x2f\xfd"sv, "zstd"},
-    Disguise{0, "\x04\x22\x4d\x18"sv, "lz4"},
-    Disguise{0, "PK\x03\x04"sv, "zip"},
-    Disguise{0, "7z\xbc\xaf\x27\x1c"sv, "7z"},
-};
-
-constexpr std::array kOtherFormats = {
-    Disguise{0, "QFI\xfb"sv, "a QCOW2 disk; convert it with 'qemu-img convert -O raw'"},
-    Disguise{0, "KDMV"sv, "a VMDK disk; convert it with 'qemu-img convert -O raw'"},
-    Disguise{0, "\x3a\xff\x26\xed"sv, "an Android sparse image; convert it with 'simg2img'"},
-    Disguise{257, "ustar"sv, "a tar archive (as Mender Artifacts are); a disk image is needed"},
-};
-
-[[nodiscard]] bool has(ByteView head, std::size_t offset, std::string_view magic) noexcept {
-  return head.size() >= offset + magic.size() &&
-         text_of(head.subspan(offset, magic.size())) == magic;
-}
 
 [[nodiscard]] std::string named(const FileImage& image) {
   return quoted(image.path().native());
@@ -71,49 +42,10 @@ constexpr std::array kOtherFormats = {
                           named(image), image.size_bytes(), what, end));
 }
 
-Result<> refuse_other_formats(const FileImage& image, ByteView head) {
-  for (const Disguise& compressed : kDisguises) {
-    if (has(head, compressed.offset, compressed.magic)) {
-      return fail(Code::invalid_input,
-                  fmt::format("{} is {} {}", named(image), compressed.what, kDecompress));
-    }
-  }
-  for (const Disguise& other : kOtherFormats) {
-    if (has(head, other.offset, other.magic)) {
-      return fail(Code::invalid_input, fmt::format("{} is {}", named(image), other.what));
-    }
-  }
-  return {};
-}
-
-/// For an image without a partition table: says what is there instead.
-Result<> refuse_without_table(const FileImage& image) {
-  const FileSystemHint hint = IMPRINT_TRY(probe_file_system(image, 0, image.size_bytes()));
-  if (!hint.type.empty()) {
-    return fail(Code::unsupported,
-                fmt::format("{} is a bare {} file system without a partition table; this version "
-                            "needs a whole disk image",
-                            named(image), hint.type));
-  }
-  return fail(Code::invalid_input, fmt::format("{} has no partition table (neither MBR nor GPT); "
-                                               "is it a disk image?",
+[[nodiscard]] Unexpected no_table(const FileImage& image) {
+  return fail(Code::invalid_input, fmt::format("{} has neither a partition table (MBR or GPT) nor "
+                                               "a file system; is it a disk image?",
                                                named(image)));
-}
-
-/// FAT, exFAT and NTFS keep their own boot sector where an MBR would be, with the same last two
-/// bytes.
-Result<> refuse_boot_sector(const FileImage& image) {
-  const FileSystemHint hint = IMPRINT_TRY(probe_file_system(image, 0, image.size_bytes()));
-  const bool owns_first_sector = hint.type == "vfat" || hint.type == "exfat" || hint.type == "ntfs";
-  if (owns_first_sector) return refuse_without_table(image);
-  return {};
-}
-
-[[nodiscard]] Unexpected large_sectors(const FileImage& image) {
-  return fail(Code::unsupported,
-              fmt::format("{} is laid out for a disk with 4096-byte sectors; this version handles "
-                          "512-byte sectors only",
-                          named(image)));
 }
 
 struct MbrEntry {
@@ -121,11 +53,17 @@ struct MbrEntry {
   unsigned type = 0;
   std::uint64_t start = 0;  ///< sectors
   std::uint64_t sectors = 0;
+
+  [[nodiscard]] bool used() const noexcept { return type != 0 && sectors != 0; }
+
+  [[nodiscard]] bool plausible() const noexcept { return (boot_flag & 0x7FU) == 0 && start != 0; }
 };
 
-[[nodiscard]] std::array<MbrEntry, 4> mbr_entries(ByteView head) {
+using MbrEntries = std::array<MbrEntry, 4>;
+
+[[nodiscard]] MbrEntries mbr_entries(ByteView head) {
   constexpr std::size_t kEntriesOffset = 446;
-  std::array<MbrEntry, 4> entries;
+  MbrEntries entries;
   ByteCursor cursor(head.subspan(kEntriesOffset));
   for (MbrEntry& entry : entries) {
     entry.boot_flag = static_cast<unsigned>(cursor.number(1));
@@ -138,18 +76,39 @@ struct MbrEntry {
   return entries;
 }
 
-constexpr unsigned kProtectiveType = 0xEE;
+/// The image as one file system; none when it has a partition table.
+Result<std::optional<PartitionTable>> read_bare(const FileImage& image, ByteView head) {
+  constexpr std::size_t kSignatureOffset = 510;
+  const FileSystemHint hint = IMPRINT_TRY(probe_file_system(image, 0, image.size_bytes()));
+  // FAT, exFAT and NTFS keep their own boot sector where an MBR would be, with the same last bytes.
+  const bool owns_first_sector = hint.type == "vfat" || hint.type == "exfat" || hint.type == "ntfs";
+  if (!owns_first_sector && has_magic(head, kSignatureOffset, "\x55\xaa")) {
+    // Others leave the first sector to a boot loader, whose code is no table.
+    const MbrEntries entries = mbr_entries(head);
+    const bool is_table = std::ranges::any_of(entries, &MbrEntry::used);
+    const bool is_sound = std::ranges::all_of(
+        entries, [](const MbrEntry& entry) { return !entry.used() || entry.plausible(); });
+    if (is_table && (is_sound || hint.type.empty())) return std::optional<PartitionTable>();
+  }
+  if (hint.type.empty()) return no_table(image);
+  PartitionTable table;
+  table.kind = TableKind::none;
+  table.partitions.push_back({.number = 1,
+                              .offset_bytes = 0,
+                              .size_bytes = image.size_bytes(),
+                              .file_system = hint.type,
+                              .label = hint.label});
+  return std::optional(std::move(table));
+}
 
-/// An MBR that holds its own partitions. A cut-off extended partition is seen here, before libblkid
-/// would run into the missing end and find no table at all.
-Result<> check_mbr(const FileImage& image, ByteView head) {
-  bool any = false;
+/// A cut-off extended partition is seen here, before libblkid would run into the missing end and
+/// find no table at all.
+Result<> check_mbr(const FileImage& image, const MbrEntries& entries) {
   int number = 0;
-  for (const MbrEntry& entry : mbr_entries(head)) {
+  for (const MbrEntry& entry : entries) {
     ++number;
-    if (entry.type == 0 || entry.sectors == 0) continue;
-    any = true;
-    if ((entry.boot_flag & 0x7FU) != 0 || entry.start == 0) {
+    if (!entry.used()) continue;
+    if (!entry.plausible()) {
       return fail(
           Code::invalid_input,
           fmt::format("{} has a partition table whose entry {} makes no sense; is it a disk "
@@ -161,45 +120,11 @@ Result<> check_mbr(const FileImage& image, ByteView head) {
       return truncated(image, fmt::format("partition {}", number), end);
     }
   }
-  return any ? Result<>() : refuse_without_table(image);
-}
-
-/// Why a GPT that is announced cannot be read.
-[[nodiscard]] Unexpected refuse_gpt(const FileImage& image, ByteView head) {
-  if (has(head, kSectorBytes, kGptMagic)) {
-    constexpr std::size_t kAlternateOffset = 32;
-    ByteCursor cursor(head.subspan(kSectorBytes + kAlternateOffset));
-    const std::uint64_t last_sector = cursor.number(8);
-    const std::uint64_t sectors = image.size_bytes() / kSectorBytes;
-    if (cursor.good() && last_sector >= sectors && last_sector < (std::uint64_t{1} << 54)) {
-      return truncated(image, "its partition table (GPT)", (last_sector + 1) * kSectorBytes);
-    }
-  }
-  return fail(Code::corrupt, fmt::format("{} has a damaged partition table (GPT); look at it with "
-                                         "'sgdisk --verify'",
-                                         named(image)));
-}
-
-Result<> check_first_sectors(const FileImage& image, ByteView head) {
-  if (image.size_bytes() == 0) {
-    return fail(Code::invalid_input, fmt::format("{} is empty", named(image)));
-  }
-  IMPRINT_TRY(refuse_other_formats(image, head));
-  constexpr std::size_t kSignatureOffset = 510;
-  if (!has(head, kSignatureOffset, "\x55\xaa")) return refuse_without_table(image);
-  IMPRINT_TRY(refuse_boot_sector(image));
-  if (has(head, kSectorBytes, kGptMagic)) return {};
-  if (has(head, kLargeSectorBytes, kGptMagic)) return large_sectors(image);
-  const auto entries = mbr_entries(head);
-  const bool protective = std::any_of(entries.begin(), entries.end(), [](const MbrEntry& entry) {
-    return entry.type == kProtectiveType;
-  });
-  return protective ? Result<>() : check_mbr(image, head);
+  return {};
 }
 
 Result<> check_geometry(const FileImage& image, std::vector<Partition> partitions) {
-  std::sort(partitions.begin(), partitions.end(),
-            [](const Partition& a, const Partition& b) { return a.offset_bytes < b.offset_bytes; });
+  std::ranges::sort(partitions, {}, &Partition::offset_bytes);
   const Partition* previous = nullptr;
   for (const Partition& partition : partitions) {
     const std::uint64_t end = partition.offset_bytes + partition.size_bytes;
@@ -223,56 +148,117 @@ Result<> check_geometry(const FileImage& image, std::vector<Partition> partition
   return {};
 }
 
-/// An MBR does not say how large its sectors are; where the file systems are found does.
-Result<> refuse_large_sector_mbr(const FileImage& image, const std::vector<Partition>& partitions) {
-  constexpr std::uint64_t kRatio = kLargeSectorBytes / kSectorBytes;
-  for (const Partition& partition : partitions) {
-    if (!partition.file_system.empty()) return {};
-  }
-  for (const Partition& partition : partitions) {
-    const std::uint64_t offset = partition.offset_bytes * kRatio;
-    if (offset >= image.size_bytes()) continue;
-    const std::uint64_t size = std::min(partition.size_bytes * kRatio, image.size_bytes() - offset);
-    const FileSystemHint hint = IMPRINT_TRY(probe_file_system(image, offset, size));
-    if (!hint.type.empty()) return large_sectors(image);
-  }
-  return {};
-}
-
-}  // namespace
-
-Result<PartitionTable> read_partition_table(const FileImage& image) {
-  Bytes head(static_cast<std::size_t>(
-      std::min<std::uint64_t>(image.size_bytes(), kLargeSectorBytes + kSectorBytes)));
-  IMPRINT_TRY(image.read(0, head));
-  IMPRINT_TRY(check_first_sectors(image, head));
-
-  std::optional<ProbedTable> probed = IMPRINT_TRY(probe_table(image));
-  if (!probed) return refuse_gpt(image, head);
-  if (probed->type != "dos" && probed->type != "gpt") {
+/// What libblkid found, checked, with what the partitions hold.
+Result<PartitionTable> complete(const FileImage& image, ProbedTable probed, unsigned sector_bytes) {
+  if (probed.type != "dos" && probed.type != "gpt") {
     return fail(Code::unsupported,
-                fmt::format("{} has a partition table of type {}; MBR and GPT are "
-                            "supported",
-                            named(image), quoted(probed->type)));
+                fmt::format("{} has a partition table of type {}; MBR and GPT are supported",
+                            named(image), quoted(probed.type)));
   }
-  if (probed->partitions.empty()) {
+  if (probed.partitions.empty()) {
     return fail(Code::invalid_input,
                 fmt::format("the partition table of {} has no partitions", named(image)));
   }
-  IMPRINT_TRY(check_geometry(image, probed->partitions));
-
-  PartitionTable table;
-  table.kind = probed->type == "gpt" ? TableKind::gpt : TableKind::mbr;
-  table.partitions = std::move(probed->partitions);
-  std::sort(table.partitions.begin(), table.partitions.end(),
-            [](const Partition& a, const Partition& b) { return a.number < b.number; });
+  IMPRINT_TRY(check_geometry(image, probed.partitions));
+  PartitionTable table{.kind = probed.type == "gpt" ? TableKind::gpt : TableKind::mbr,
+                       .partitions = std::move(probed.partitions),
+                       .containers = std::move(probed.containers),
+                       .sector_bytes = sector_bytes};
+  std::ranges::sort(table.partitions, {}, &Partition::number);
   for (Partition& partition : table.partitions) {
     FileSystemHint hint =
         IMPRINT_TRY(probe_file_system(image, partition.offset_bytes, partition.size_bytes));
     partition.file_system = std::move(hint.type);
     partition.label = std::move(hint.label);
   }
-  if (table.kind == TableKind::mbr) IMPRINT_TRY(refuse_large_sector_mbr(image, table.partitions));
+  return table;
+}
+
+[[nodiscard]] bool has_file_systems(const PartitionTable& table) noexcept {
+  return std::ranges::any_of(
+      table.partitions, [](const Partition& partition) { return !partition.file_system.empty(); });
+}
+
+Result<PartitionTable> read_mbr(const FileImage& image, const MbrEntries& entries) {
+  IMPRINT_TRY(check_mbr(image, entries));
+  std::optional<ProbedTable> small = IMPRINT_TRY(probe_table(image, kSectorBytes));
+  if (!small) return no_table(image);
+  Result<PartitionTable> table = complete(image, std::move(*small), kSectorBytes);
+  if (table && has_file_systems(*table)) return table;
+
+  std::optional<ProbedTable> large = IMPRINT_TRY(probe_table(image, kLargeSectorBytes));
+  if (!large) return table;
+  Result<PartitionTable> other = complete(image, std::move(*large), kLargeSectorBytes);
+  if (other && has_file_systems(*other)) return other;
+  return table;
+}
+
+/// Sizes of sectors that would explain where GPT headers are, the likeliest first.
+Result<std::vector<unsigned>> gpt_sector_sizes(const FileImage& image, ByteView head) {
+  std::vector<unsigned> sizes;
+  for (const unsigned size : {kLargeSectorBytes, kSectorBytes}) {
+    if (has_magic(head, size, kGptMagic)) sizes.push_back(size);
+  }
+  for (const unsigned size : {kSectorBytes, kLargeSectorBytes}) {
+    if (image.size_bytes() < 2 * std::uint64_t{size}) continue;
+    Bytes backup(kGptMagic.size());
+    IMPRINT_TRY(image.read(image.size_bytes() - size, backup));
+    if (text_of(backup) == kGptMagic && std::ranges::find(sizes, size) == sizes.end())
+      sizes.push_back(size);
+  }
+  return sizes;
+}
+
+/// Why a GPT that is announced cannot be read.
+[[nodiscard]] Unexpected refuse_gpt(const FileImage& image, ByteView head) {
+  for (const unsigned sector_bytes : {kLargeSectorBytes, kSectorBytes}) {
+    if (!has_magic(head, sector_bytes, kGptMagic)) continue;
+    constexpr std::size_t kAlternateOffset = 32;
+    ByteCursor cursor(head.subspan(sector_bytes + kAlternateOffset));
+    const std::uint64_t last_sector = cursor.number(8);
+    const std::uint64_t sectors = image.size_bytes() / sector_bytes;
+    if (cursor.good() && last_sector >= sectors && last_sector < (std::uint64_t{1} << 50)) {
+      return truncated(image, "its partition table (GPT)", (last_sector + 1) * sector_bytes);
+    }
+  }
+  return fail(Code::corrupt, fmt::format("{} has a damaged partition table (GPT); look at it with "
+                                         "'sgdisk --verify'",
+                                         named(image)));
+}
+
+Result<PartitionTable> read_gpt(const FileImage& image, ByteView head) {
+  const auto sizes = IMPRINT_TRY(gpt_sector_sizes(image, head));
+  for (const unsigned sector_bytes : sizes) {
+    std::optional<ProbedTable> probed = IMPRINT_TRY(probe_table(image, sector_bytes));
+    if (probed && probed->type == "gpt") return complete(image, std::move(*probed), sector_bytes);
+  }
+  return refuse_gpt(image, head);
+}
+
+/// The GPT's own mark in the MBR, so that tools which know only those keep off.
+[[nodiscard]] bool is_protective(const MbrEntry& entry) noexcept {
+  constexpr unsigned kProtectiveType = 0xEE;
+  return entry.type == kProtectiveType;
+}
+
+Result<PartitionTable> read_any(const FileImage& image) {
+  Bytes head(
+      static_cast<std::size_t>(std::min<std::uint64_t>(image.size_bytes(), 2 * kLargeSectorBytes)));
+  IMPRINT_TRY(image.read(0, head));
+  if (head.empty()) return fail(Code::invalid_input, fmt::format("{} is empty", named(image)));
+  IMPRINT_TRY(refuse_other_formats(image, head));
+  std::optional<PartitionTable> bare = IMPRINT_TRY(read_bare(image, head));
+  if (bare) return std::move(*bare);
+  const MbrEntries entries = mbr_entries(head);
+  return std::ranges::any_of(entries, is_protective) ? read_gpt(image, head)
+                                                     : read_mbr(image, entries);
+}
+
+}  // namespace
+
+Result<PartitionTable> read_partition_table(const FileImage& image) {
+  PartitionTable table = IMPRINT_TRY(read_any(image));
+  IMPRINT_TRY(find_seals(image, table.partitions));
   return table;
 }
 

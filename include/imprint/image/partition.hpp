@@ -16,7 +16,11 @@ struct Partition {
   std::uint64_t size_bytes = 0;
   std::string
       file_system;  ///< blkid's word ("ext4", "vfat", "swap", "squashfs"), empty when there is none
-  std::string label;  ///< of the file system
+  std::string label;       ///< of the file system
+  bool boot_mark = false;  ///< an MBR's active flag, or the type of an EFI system partition
+  /// Why a change inside would break it ("is protected by dm-verity (partition 3)"); empty when
+  /// nothing is known against one.
+  std::string sealed = {};
 };
 
 /// `none`: the image is one file system, from its first byte to its last; it counts as partition 1.
@@ -25,11 +29,14 @@ enum class TableKind { none, mbr, gpt };
 struct PartitionTable {
   TableKind kind = TableKind::mbr;
   std::vector<Partition> partitions;  ///< ascending by number, extended containers left out
+  std::vector<int> containers = {};   ///< numbers of the extended partitions
+  unsigned sector_bytes = 512;        ///< what the table counts in: 512 or 4096
 };
 
-/// MBR (with logical partitions) or GPT, by libblkid; no root needed. Errors: no partition table
-/// (says what is there instead: a bare ext4, a gzip file, nothing), a partition beyond the end of
-/// the image (truncated; names both sizes), partitions that overlap.
+/// MBR (with logical partitions) or GPT, of disks with 512- or 4096-byte sectors, or a file system
+/// without a table; by libblkid, no root needed. The file's name means nothing. Errors: neither
+/// table nor file system (says what is there instead: a gzip file, nothing), a partition beyond the
+/// end of the image (truncated; names both sizes), partitions that overlap.
 [[nodiscard]] Result<PartitionTable> read_partition_table(const FileImage& image);
 
 /// Which partition plays which part on a Mender device.
