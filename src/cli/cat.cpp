@@ -86,7 +86,6 @@ Action add_cat(CLI::App& program) {
       if (const Result<> printed = print(place, *options, console); !printed)
         return console.fail(printed.error());
     }
-    console.out().flush();
     return Exit::done;
   };
 }

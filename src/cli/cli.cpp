@@ -58,6 +58,13 @@ void set_rules(CLI::App& command) {
     set_rules(*below);
 }
 
+/// What a full disk or a closed pipe has swallowed of standard output is a failure, also where the
+/// command itself went well.
+Exit finish(Exit status, Console& console) {
+  if (console.out().flush() || status != Exit::done) return status;
+  return console.fail(Error(Code::io, "writing standard output failed"));
+}
+
 }  // namespace
 
 int run(std::span<const std::string> args, std::ostream& out, std::ostream& err) {
@@ -91,7 +98,7 @@ int run(std::span<const std::string> args, std::ostream& out, std::ostream& err)
   try {
     program.parse(reversed);
     for (const Entry& entry : entries) {
-      if (entry.command->parsed()) return static_cast<int>(entry.action(console));
+      if (entry.command->parsed()) return static_cast<int>(finish(entry.action(console), console));
     }
   } catch (const CLI::ParseError& end) {
     return report_parse_end(program, end, console);

@@ -286,6 +286,16 @@ TEST_F(Files, LsShowsWhatIsThere) {
   EXPECT_EQ(entries[0]["size"], 17);
 }
 
+TEST_F(Files, OutputThatCannotBeWrittenIsAFailure) {
+  if (!fs::exists("/dev/full")) GTEST_SKIP() << "needs /dev/full";
+  for (const std::string command :
+       {"cat x.sdimg:/etc/hostname", "ls x.sdimg", "stat x.sdimg", "cp x.sdimg:/etc/hostname -"}) {
+    const auto result = run_command({"sh", "-c", binary() + " " + command + " >/dev/full"});
+    EXPECT_EQ(result.status, 4) << command;
+    EXPECT_EQ(result.err, "imprint: error: writing standard output failed\n") << command;
+  }
+}
+
 TEST_F(Files, StatOfAnImageShowsItsParts) {
   const auto record = Json::parse(quietly({"stat", "--json", "x.sdimg"}))["results"][0];
   EXPECT_EQ(record["table"], "mbr");
