@@ -6,6 +6,7 @@
 #include "date.hpp"
 #include "edit_time.hpp"
 #include "imprint/base/text.hpp"
+#include "imprint/image/selinux.hpp"
 #include "imprint/pipeline/inject.hpp"
 #include "unpacking.hpp"
 
@@ -58,7 +59,7 @@ Result<files::Wanted> WantedArguments::wanted() const {
     wanted.extended_attributes.push_back(std::move(attribute));
   }
   if (!selinux.empty()) {
-    auto label = IMPRINT_TRY(files::selinux_label(selinux).context("--selinux"));
+    auto label = IMPRINT_TRY(image::selinux_label(selinux).context("--selinux"));
     wanted.extended_attributes.push_back(std::move(label));
   }
   return wanted;

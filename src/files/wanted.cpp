@@ -91,17 +91,4 @@ Result<image::ExtendedAttribute> parse_extended_attribute(std::string_view text)
   return image::ExtendedAttribute{.name = std::string(name), .value = std::move(value)};
 }
 
-Result<image::ExtendedAttribute> selinux_label(std::string_view label) {
-  if (std::ranges::count(label, ':') < 2 || label.find('\0') != std::string_view::npos) {
-    return fail(Code::invalid_input,
-                fmt::format("{} is no SELinux label: it is USER:ROLE:TYPE and perhaps :LEVEL",
-                            quoted(label)));
-  }
-  const ByteView bytes = bytes_of(label);
-  image::ExtendedAttribute attribute{.name = "security.selinux",
-                                     .value = Bytes(bytes.begin(), bytes.end())};
-  attribute.value.push_back(std::byte{0});
-  return attribute;
-}
-
 }  // namespace imprint::files

@@ -87,10 +87,22 @@ std::string note_of_replacement(const Target& target) {
                      quoted(target.path));
 }
 
-Result<> write(const Target& target, ByteView content, image::Attributes attributes,
-               EditPlan::Claims& claims) {
-  const auto location =
+Result<image::DeviceTree::Location> write(
+    const Target& target, ByteView content, const image::Attributes& attributes,
+    std::span<const image::ExtendedAttribute> extended_attributes) {
+  auto location =
       IMPRINT_TRY(target.named(target.root.tree.write_file(target.path, content, attributes)));
+  for (const image::ExtendedAttribute& attribute : extended_attributes) {
+    IMPRINT_TRY(target.named(location.file_system->set_extended_attribute(
+        location.path, attribute.name, ByteView(attribute.value))));
+  }
+  return location;
+}
+
+Result<> write(const Target& target, ByteView content, const image::Attributes& attributes,
+               std::span<const image::ExtendedAttribute> extended_attributes,
+               EditPlan::Claims& claims) {
+  const auto location = IMPRINT_TRY(write(target, content, attributes, extended_attributes));
   claims.emplace(place_of(location), target.path);
   return {};
 }
@@ -99,11 +111,13 @@ Result<> plan_shared_file(const Target& target, const SharedFile& file, EditPlan
   const auto location = IMPRINT_TRY(locate(target));
   if (IMPRINT_TRY(is_done(target, plan.shared_places, location))) return {};
   if (location && location->node) plan.notes.push_back(note_of_replacement(target));
-  IMPRINT_TRY(write(target, file.content, file.attributes, plan.shared_places));
+  IMPRINT_TRY(
+      write(target, file.content, file.attributes, file.extended_attributes, plan.shared_places));
   plan.writes.push_back({.root = target.root_index,
                          .path = file.path,
                          .content = file.content,
-                         .attributes = file.attributes});
+                         .attributes = file.attributes,
+                         .extended_attributes = file.extended_attributes});
   return {};
 }
 
@@ -143,7 +157,7 @@ Result<> plan_merge(const Target& target, const MergedFile& file, EditPlan& plan
     if (earlier.root == target.root_index && earlier.path == file.path) earlier.superseded = true;
   }
   const std::string& kept = plan.merged.emplace_back(std::move(merged));
-  IMPRINT_TRY(write(target, bytes_of(kept), attributes, plan.merged_places));
+  IMPRINT_TRY(write(target, bytes_of(kept), attributes, {}, plan.merged_places));
   plan.writes.push_back({.root = target.root_index,
                          .path = file.path,
                          .content = bytes_of(kept),
@@ -213,7 +227,7 @@ Result<std::optional<PlacedCopy>> place(const Target& target, const DeviceFile& 
                   .placement = {}};
   const std::uint64_t blocks = std::max<std::uint64_t>(1, copy.blocks_for(size_bytes));
   const Bytes zeros(static_cast<std::size_t>(blocks * copy.block_bytes));
-  IMPRINT_TRY(write(target, zeros, file.attributes, claims));
+  IMPRINT_TRY(write(target, zeros, file.attributes, file.extended_attributes, claims));
   copy.inode = IMPRINT_TRY(target.named(target.root.tree.stat(file.path))).inode;
   return std::optional(std::move(copy));
 }
@@ -237,8 +251,7 @@ Result<> repeat_edits(image::FileSystems& file_systems, const EditPlan& plan) {
                         .root = file_systems.roots()[planned.root],
                         .root_index = planned.root,
                         .path = planned.path};
-    IMPRINT_TRY(target.named(
-        target.root.tree.write_file(planned.path, planned.content, planned.attributes)));
+    IMPRINT_TRY(write(target, planned.content, planned.attributes, planned.extended_attributes));
   }
   return {};
 }

@@ -21,6 +21,7 @@ struct EditPlan {
     std::string path;
     ByteView content;  ///< into `recipe` or `merged`
     image::Attributes attributes;
+    std::span<const image::ExtendedAttribute> extended_attributes = {};  ///< into `recipe`
     bool superseded = false;  ///< a later write replaces it: repeated, but not checked
   };
 

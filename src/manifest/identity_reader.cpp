@@ -160,6 +160,7 @@ Result<IdentitySpec> read_identity(const Json& object) {
   identity.key_path = IMPRINT_TRY(read_device_path(object, "key_path", kKeyPath, "/identity"));
   identity.certificate_path =
       IMPRINT_TRY(read_device_path(object, "certificate_path", kCertificatePath, "/identity"));
+  identity.selinux = object.value("selinux", "");  // a label, says the schema
   return identity;
 }
 

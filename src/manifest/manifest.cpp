@@ -50,6 +50,7 @@ Result<FileSpec> read_file_spec(const Json& object, const std::string& pointer,
   std::from_chars(mode.data(), mode.data() + mode.size(), file.mode, 8);
   file.uid = object.value("uid", file.uid);
   file.gid = object.value("gid", file.gid);
+  file.selinux = text_or(object, "selinux", "");  // a label, says the schema
   return file;
 }
 

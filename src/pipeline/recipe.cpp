@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "imprint/base/text.hpp"
+#include "imprint/image/selinux.hpp"
 #include "imprint/mender/conf.hpp"
 #include "imprint/mender/paths.hpp"
 
@@ -16,9 +17,16 @@ namespace {
 /// Generous for a certificate or a configuration, too small for a mistake.
 constexpr std::uint64_t kSharedFileLimitBytes = std::uint64_t{16} << 20;
 
+Result<std::vector<image::ExtendedAttribute>> extended_attributes(const std::string& selinux) {
+  std::vector<image::ExtendedAttribute> attributes;
+  if (!selinux.empty()) attributes.push_back(IMPRINT_TRY(image::selinux_label(selinux)));
+  return attributes;
+}
+
 Result<golden::SharedFile> shared_file(const manifest::FileSpec& spec) {
   golden::SharedFile file{
       .path = spec.to, .content = {}, .attributes = {spec.mode, spec.uid, spec.gid}};
+  file.extended_attributes = IMPRINT_TRY(extended_attributes(spec.selinux));
   if (spec.from.empty()) {
     const ByteView text = bytes_of(spec.text.constant());
     file.content.assign(text.begin(), text.end());
@@ -72,16 +80,25 @@ Result<> refuse_twice(const manifest::Manifest& manifest, const golden::Recipe& 
 Result<golden::Recipe> make_recipe(const manifest::Manifest& manifest, const NominalSizes& sizes,
                                    bool replace_identity) {
   golden::Recipe recipe;
+  const auto label = IMPRINT_TRY(extended_attributes(manifest.identity.selinux));
   recipe.device_files = {
-      {manifest.identity.key_path, {0600, 0, 0}, sizes.key_bytes, replace_identity},
-      {manifest.identity.certificate_path, {0644, 0, 0}, sizes.certificate_bytes, replace_identity},
+      {manifest.identity.key_path, {0600, 0, 0}, sizes.key_bytes, replace_identity, label},
+      {manifest.identity.certificate_path,
+       {0644, 0, 0},
+       sizes.certificate_bytes,
+       replace_identity,
+       label},
   };
   std::size_t text = 0;
   for (std::size_t i = 0; i < manifest.files.size(); ++i) {
     const manifest::FileSpec& spec = manifest.files[i];
     if (spec.per_device()) {
-      recipe.device_files.push_back(
-          {spec.to, {spec.mode, spec.uid, spec.gid}, sizes.text_bytes[text++], true});
+      auto attributes = IMPRINT_TRY(extended_attributes(spec.selinux));
+      recipe.device_files.push_back({spec.to,
+                                     {spec.mode, spec.uid, spec.gid},
+                                     sizes.text_bytes[text++],
+                                     true,
+                                     std::move(attributes)});
     } else {
       recipe.files.push_back(IMPRINT_TRY(
           shared_file(spec).context(fmt::format("{}: /files/{}/from", manifest.path.string(), i))));

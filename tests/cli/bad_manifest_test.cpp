@@ -137,6 +137,8 @@ TEST(BadManifest, FilesAreRefused) {
        "manifest.json: /files/0: exactly one of 'from' and 'text' is needed"},
       {"neither from nor text", with("/files/0", {{"to", "/etc/x"}}),
        "manifest.json: /files/0: exactly one of 'from' and 'text' is needed"},
+      {"label", with("/files/0/selinux", "etc_t"),
+       "manifest.json: /files/0/selinux: a SELinux label is USER:ROLE:TYPE and perhaps :LEVEL"},
       {"mode", with("/files/0/mode", "0999"),
        "manifest.json: /files/0/mode: permissions are octal digits in quotes: \"0644\""},
       {"mode as number", with("/files/0/mode", 644),

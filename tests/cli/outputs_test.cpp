@@ -32,6 +32,35 @@ std::vector<std::string> column(const fs::path& csv, const std::string& name) {
   return values;
 }
 
+TEST(BatchOutputs, SelinuxLabelsAreSetAsAskedAndKept) {
+  IMPRINT_NEED_IMAGES();
+  IMPRINT_NEED_IMAGE_ORACLE();
+  BatchFolder folder(Variant::empty_b, 1);
+  const std::string label = "system_u:object_r:cert_t:s0";
+  const std::string kept = "system_u:object_r:hostname_etc_t:s0";
+  ImageOracle(folder.own_image())
+      .change(kRootfsA, {"ea_set /etc/hostname security.selinux " + kept});
+  folder.manifest["identity"]["selinux"] = label;
+  folder.manifest["files"][0]["selinux"] = label;
+  folder.manifest["files"][1]["selinux"] = label;
+  folder.save();
+  const auto made = imprint({"batch", "manifest.json"});
+  ASSERT_EQ(made.status, 0) << made.err;
+
+  const ImageOracle image("out/unit-1.sdimg");
+  for (const char* path :
+       {"/mender/mender-cert-private.pem", "/mender/mender-cert.pem", "/wifi/psk"}) {
+    EXPECT_THAT(image.debugfs(kData, fmt::format("ea_get {} security.selinux", path)),
+                HasSubstr(label))
+        << path;
+  }
+  EXPECT_THAT(image.debugfs(kRootfsA, "ea_get /etc/mender/server.crt security.selinux"),
+              HasSubstr(label));
+  EXPECT_THAT(image.debugfs(kRootfsA, "ea_get /etc/hostname security.selinux"), HasSubstr(kept));
+  for (const int partition : {kRootfsA, kData})
+    EXPECT_EQ(image.complaints(partition), "");
+}
+
 TEST(BatchOutputs, LedgerListAndImagesNameTheSameCertificates) {
   IMPRINT_NEED_IMAGES();
   IMPRINT_NEED_IMAGE_ORACLE();

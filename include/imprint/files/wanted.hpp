@@ -43,7 +43,4 @@ struct Owner {
 /// `NAME=VALUE`, the value as text or as `0x…` in hex.
 [[nodiscard]] Result<image::ExtendedAttribute> parse_extended_attribute(std::string_view text);
 
-/// A SELinux label as the kernel keeps it: security.selinux, ending in a NUL.
-[[nodiscard]] Result<image::ExtendedAttribute> selinux_label(std::string_view label);
-
 }  // namespace imprint::files

@@ -19,6 +19,7 @@ struct SharedFile {
   std::string path;
   Bytes content;
   image::Attributes attributes;
+  std::vector<image::ExtendedAttribute> extended_attributes = {};
 };
 
 /// A file whose new content depends on the present one (mender.conf). Mode, owner and extended
@@ -43,6 +44,7 @@ struct DeviceFile {
   std::uint64_t nominal_bytes = 0;
   /// An existing file of that name: replaced when true, else Code::exists (inject without --force).
   bool replace = true;
+  std::vector<image::ExtendedAttribute> extended_attributes = {};
 };
 
 /// Everything that is done to a base image. Rootfs paths are applied to A and, where it is

@@ -18,11 +18,6 @@ namespace imprint::image {
 
 class Volume;
 
-struct ExtendedAttribute {
-  std::string name;  ///< with its namespace: `security.selinux`
-  Bytes value;
-};
-
 /// One file system of an image, whatever its kind and whoever reads it. One thread at a time.
 ///
 /// Paths are absolute within the file system (`/` is its root directory) and plain: no `.`, no

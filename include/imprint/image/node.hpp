@@ -2,7 +2,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
+#include "imprint/base/bytes.hpp"
 #include "imprint/base/clock.hpp"
 
 namespace imprint::image {
@@ -23,6 +26,11 @@ struct NodeInfo {
   TimePoint modified;
   TimePoint accessed;
   TimePoint changed;
+};
+
+struct ExtendedAttribute {
+  std::string name;  ///< with its namespace: `security.selinux`
+  Bytes value;
 };
 
 /// What a new node gets.

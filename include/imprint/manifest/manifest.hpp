@@ -59,6 +59,7 @@ struct IdentitySpec {
   bool authority_key_identifier = true;
   std::string key_path;               ///< on the device
   std::string certificate_path;       ///< on the device
+  std::string selinux;                ///< label of both; empty: none, or that of what they replace
   std::vector<std::string> warnings;  ///< allowed, but not as it should be: one line each
 };
 
@@ -83,6 +84,7 @@ struct FileSpec {
   unsigned mode = 0644;  ///< permission bits
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
+  std::string selinux;  ///< label; empty: none, or that of the file it replaces
 
   /// Whether its content differs from device to device.
   [[nodiscard]] bool per_device() const noexcept { return from.empty() && !text.is_constant(); }
