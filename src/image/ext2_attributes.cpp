@@ -16,9 +16,9 @@
 #include <utility>
 #include <vector>
 
-#include <ext2fs/ext2_ext_attr.h>
 #include <fmt/format.h>
 
+#include "ext2_attribute_layout.hpp"
 #include "ext2_times.hpp"
 #include "imprint/base/text.hpp"
 #include "volume_edit.hpp"
@@ -71,49 +71,6 @@ int collect_attribute(char* name, char* value, std::size_t length, void* list) {
   return 0;
 }
 
-[[nodiscard]] Result<std::vector<ExtendedAttribute>> attributes_of(Volume::Impl& impl,
-                                                                   InodeNumber number) {
-  std::vector<ExtendedAttribute> list;
-  if (ext2fs_has_feature_xattr(impl.fs->super) == 0) return list;
-  const XattrPtr handle = IMPRINT_TRY(open_attributes(impl, number));
-  IMPRINT_TRY(impl.check(ext2fs_xattrs_iterate(handle.get(), collect_attribute, &list)));
-  return list;
-}
-
-/// The attributes' block of an inode.
-struct AttributeBlock {
-  blk64_t block = 0;  ///< 0 when there is none
-  bool is_shared = false;
-  bool is_empty = false;
-  bool has_value_inodes = false;
-};
-
-[[nodiscard]] Result<AttributeBlock> attribute_block(Volume::Impl& impl, InodeNumber number) {
-  FullInode inode = IMPRINT_TRY(impl.read_inode(number));
-  AttributeBlock found{.block = ext2fs_file_acl_block(impl.fs, &inode.base())};
-  if (found.block == 0) return found;
-  if (!impl.is_block_number(found.block)) {
-    return damaged(impl, fmt::format("inode {} claims block {} for its extended attributes, which "
-                                     "does not exist",
-                                     number, found.block));
-  }
-  std::vector<std::uint32_t> words(impl.fs->blocksize / sizeof(std::uint32_t));
-  auto* const bytes = reinterpret_cast<char*>(words.data());
-  IMPRINT_TRY(impl.check(ext2fs_read_ext_attr3(impl.fs, found.block, bytes, number)));
-  const auto* const header = reinterpret_cast<const ext2_ext_attr_header*>(bytes);
-  found.is_shared = header->h_refcount > 1;
-  found.is_empty = true;
-  std::size_t at = sizeof(ext2_ext_attr_header);
-  while (at + sizeof(ext2_ext_attr_entry) <= impl.fs->blocksize) {
-    const auto* const entry = reinterpret_cast<const ext2_ext_attr_entry*>(bytes + at);
-    if (EXT2_EXT_IS_LAST_ENTRY(entry)) break;
-    found.is_empty = false;
-    found.has_value_inodes = found.has_value_inodes || entry->e_value_inum != 0;
-    at += EXT2_EXT_ATTR_LEN(entry->e_name_len);
-  }
-  return found;
-}
-
 /// Takes the block off the inode: one user less, and free without any.
 [[nodiscard]] Result<> detach_block(Volume::Impl& impl, InodeNumber number) {
   FullInode inode = IMPRINT_TRY(impl.read_inode(number));
@@ -121,17 +78,19 @@ struct AttributeBlock {
   return impl.write_inode(number, inode);
 }
 
+/// In a shared block the library would give up values that others still have.
 [[nodiscard]] Result<> refuse_shared_values(Volume::Impl& impl, InodeNumber number) {
-  const AttributeBlock block = IMPRINT_TRY(attribute_block(impl, number));
-  if (!block.is_shared || !block.has_value_inodes) return {};
+  const AttributeLayout layout = IMPRINT_TRY(attribute_layout(impl, number));
+  if (!layout.is_shared || layout.block_value_clusters == 0) return {};
   return impl.refuse(
       Code::unsupported,
       fmt::format("inode {} shares large extended attributes with other files; replace the file",
                   number));
 }
 
-[[nodiscard]] Result<> store_attribute(Volume::Impl& impl, InodeNumber number,
-                                       const std::string& name, std::optional<ByteView> value) {
+/// The library's part of storing (a value) or removing (none).
+[[nodiscard]] Result<> put_attribute(Volume::Impl& impl, InodeNumber number,
+                                     const std::string& name, std::optional<ByteView> value) {
   const XattrPtr handle = IMPRINT_TRY(open_attributes(impl, number));
   if (!value) return impl.check(ext2fs_xattr_remove(handle.get(), name.c_str()));
   // Setting writes through: nothing is left to be flushed by closing.
@@ -144,7 +103,37 @@ struct AttributeBlock {
   return impl.check(code);
 }
 
+/// An inode's count of blocks has those of its value inodes, which the library leaves out.
+[[nodiscard]] Result<> count_values(Volume::Impl& impl, InodeNumber number, blk64_t before,
+                                    blk64_t after) {
+  if (before == after) return {};
+  FullInode inode = IMPRINT_TRY(impl.read_inode(number));
+  IMPRINT_TRY(impl.check(after > before
+                             ? ext2fs_iblk_add_blocks(impl.fs, &inode.base(), after - before)
+                             : ext2fs_iblk_sub_blocks(impl.fs, &inode.base(), before - after)));
+  return impl.write_inode(number, inode);
+}
+
 }  // namespace
+
+Result<std::vector<ExtendedAttribute>> attributes_of(Volume::Impl& impl, InodeNumber number) {
+  std::vector<ExtendedAttribute> list;
+  if (ext2fs_has_feature_xattr(impl.fs->super) == 0) return list;
+  const XattrPtr handle = IMPRINT_TRY(open_attributes(impl, number));
+  IMPRINT_TRY(impl.check(ext2fs_xattrs_iterate(handle.get(), collect_attribute, &list)));
+  return list;
+}
+
+Result<> store_attribute(Volume::Impl& impl, InodeNumber number, const std::string& name,
+                         std::optional<ByteView> value) {
+  IMPRINT_TRY(refuse_shared_values(impl, number));
+  const AttributeLayout before = IMPRINT_TRY(attribute_layout(impl, number));
+  IMPRINT_TRY(put_attribute(impl, number, name, value));
+  const AttributeLayout after = IMPRINT_TRY(attribute_layout(impl, number));
+  IMPRINT_TRY(count_values(impl, number, before.value_clusters(), after.value_clusters()));
+  if (after.block != 0 && after.is_empty) return detach_block(impl, number);
+  return {};
+}
 
 Result<> copy_attributes(Volume::Impl& impl, InodeNumber from, InodeNumber to) {
   const std::vector<ExtendedAttribute> list = IMPRINT_TRY(attributes_of(impl, from));
@@ -157,16 +146,18 @@ Result<> copy_attributes(Volume::Impl& impl, InodeNumber from, InodeNumber to) {
 }
 
 Result<> release_attributes(Volume::Impl& impl, InodeNumber number) {
-  const AttributeBlock block = IMPRINT_TRY(attribute_block(impl, number));
+  const AttributeLayout layout = IMPRINT_TRY(attribute_layout(impl, number));
   // What others share stays as it is, value inodes included: they count the block, not its users.
-  if (block.is_shared) IMPRINT_TRY(detach_block(impl, number));
+  if (layout.is_shared) IMPRINT_TRY(detach_block(impl, number));
   if (ext2fs_has_feature_ea_inode(impl.fs->super) != 0) {
     const std::vector<ExtendedAttribute> list = IMPRINT_TRY(attributes_of(impl, number));
     for (const ExtendedAttribute& attribute : list)
       IMPRINT_TRY(store_attribute(impl, number, attribute.name, std::nullopt));
   }
-  if (block.block != 0 && !block.is_shared) IMPRINT_TRY(detach_block(impl, number));
-  return {};
+  // The inode is cleared next: its count of blocks is of no interest any more.
+  FullInode inode = IMPRINT_TRY(impl.read_inode(number));
+  if (ext2fs_file_acl_block(impl.fs, &inode.base()) == 0) return {};
+  return detach_block(impl, number);
 }
 
 Result<std::vector<ExtendedAttribute>> Volume::extended_attributes(InodeNumber inode) const {
@@ -184,15 +175,12 @@ Result<> Volume::set_extended_attribute(InodeNumber inode, const std::string& na
                                    "'user.', 'trusted.' or 'security.'",
                                    quoted(name)));
   }
-  IMPRINT_TRY(refuse_shared_values(impl, inode));
   // The kernel, too, adds the feature with the first attribute.
   if (!value && ext2fs_has_feature_xattr(impl.fs->super) == 0) return {};
 
   HalfDone edit(impl);
   ext2fs_set_feature_xattr(impl.fs->super);
   IMPRINT_TRY(store_attribute(impl, inode, name, value));
-  const AttributeBlock block = IMPRINT_TRY(attribute_block(impl, inode));
-  if (block.block != 0 && block.is_empty) IMPRINT_TRY(detach_block(impl, inode));
   FullInode full = IMPRINT_TRY(impl.read_inode(inode));
   set_times(full, impl.now, {.changed = true});
   IMPRINT_TRY(impl.write_inode(inode, full));

@@ -14,6 +14,8 @@
 #include <ext2fs/ext2_ext_attr.h>
 #include <fmt/format.h>
 
+#include "ext2_attribute_layout.hpp"
+
 namespace imprint::image {
 namespace {
 
@@ -22,16 +24,7 @@ constexpr std::string_view kName = "data";
 
 /// The value of `system.data` in the inode; empty when there is none.
 [[nodiscard]] ByteView inline_rest(FullInode& inode) {
-  const auto* const start = reinterpret_cast<const std::byte*>(&inode.large());
-  const ByteView whole(start, static_cast<std::size_t>(inode.size()));
-  const std::size_t fields =
-      std::size_t{EXT2_GOOD_OLD_INODE_SIZE} + (inode.has_extra() ? inode.large().i_extra_isize : 0);
-  std::uint32_t magic = 0;
-  if (!inode.has_extra() || fields + sizeof(magic) > whole.size()) return {};
-  std::memcpy(&magic, whole.data() + fields, sizeof(magic));
-  if (magic != EXT2_EXT_ATTR_MAGIC) return {};
-
-  const ByteView area = whole.subspan(fields + sizeof(magic));
+  const ByteView area = inode_attributes(inode);
   ext2_ext_attr_entry entry{};
   for (std::size_t at = 0; at + sizeof(entry) <= area.size();) {
     std::memcpy(&entry, area.data() + at, sizeof(entry));

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "ext2_attributes.hpp"
 #include "ext2_release.hpp"
 #include "ext2_times.hpp"
 #include "imprint/base/text.hpp"
@@ -80,7 +81,11 @@ Result<> Volume::change_attributes(InodeNumber inode, const AttributeChange& cha
     set_times(full, change.modified->time_since_epoch().count(), {.modified = true});
   }
   set_times(full, impl.now, {.changed = true});
-  return impl.write_inode(inode, full);
+  HalfDone edit(impl);
+  IMPRINT_TRY(impl.write_inode(inode, full));
+  if (change.mode) IMPRINT_TRY(mode_into_acl(impl, inode, *change.mode));
+  edit.finished();
+  return {};
 }
 
 }  // namespace imprint::image

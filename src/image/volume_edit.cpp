@@ -2,6 +2,7 @@
 
 #include "volume_edit.hpp"
 
+#include <cstddef>
 #include <string>
 
 #include <fmt/format.h>
@@ -94,6 +95,22 @@ void set_attributes(const Volume::Impl& impl, FullInode& inode, const Attributes
   }
 }
 
+void copy_project(const Volume::Impl& impl, FullInode& from, FullInode& to) {
+  constexpr std::size_t kEnd =
+      offsetof(ext2_inode_large, i_projid) + sizeof(__u32) - EXT2_GOOD_OLD_INODE_SIZE;
+  if (ext2fs_has_feature_project(impl.fs->super) == 0 || !from.has_extra()) return;
+  if (from.large().i_extra_isize < kEnd || to.large().i_extra_isize < kEnd) return;
+  to.large().i_projid = from.large().i_projid;
+}
+
+Result<> inherit_project(Volume::Impl& impl, InodeNumber parent, FullInode& inode) {
+  FullInode above = IMPRINT_TRY(impl.read_inode(parent));
+  if ((above.base().i_flags & EXT4_PROJINHERIT_FL) == 0) return {};
+  copy_project(impl, above, inode);
+  if (type_of(inode.base()) == NodeType::directory) inode.base().i_flags |= EXT4_PROJINHERIT_FL;
+  return {};
+}
+
 Result<> touch_directory(Volume::Impl& impl, InodeNumber directory) {
   FullInode inode = IMPRINT_TRY(impl.read_inode(directory));
   set_times(inode, impl.now, {.modified = true, .changed = true});
@@ -115,6 +132,7 @@ Result<InodeNumber> new_inode(Volume::Impl& impl, InodeNumber parent, unsigned t
     inode.large().i_extra_isize = sizeof(ext2_inode_large) - EXT2_GOOD_OLD_INODE_SIZE;
   }
   set_attributes(impl, inode, attributes);
+  IMPRINT_TRY(inherit_project(impl, parent, inode));
   if (ext2fs_has_feature_extents(fs->super)) {
     // The empty extent tree, which the library makes when it is opened on a zeroed i_block.
     base.i_flags |= EXT4_EXTENTS_FL;

@@ -44,6 +44,10 @@ class HalfDone {
 void set_owner(ext2_inode& inode, unsigned uid, unsigned gid);
 /// Owner and times of a new node.
 void set_attributes(const Volume::Impl& impl, FullInode& inode, const Attributes& attributes);
+/// The project that a node belongs to.
+void copy_project(const Volume::Impl& impl, FullInode& from, FullInode& to);
+/// What a new node has of the directory that it is made in: its project, where that is handed on.
+[[nodiscard]] Result<> inherit_project(Volume::Impl& impl, InodeNumber parent, FullInode& inode);
 [[nodiscard]] Result<> touch_directory(Volume::Impl& impl, InodeNumber directory);
 
 /// A new inode of this type (LINUX_S_IF...), in use, without blocks, of no name yet.

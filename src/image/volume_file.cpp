@@ -151,7 +151,9 @@ class ContentWriter {
   FullInode old = IMPRINT_TRY(impl.read_inode(from));
   FullInode made = IMPRINT_TRY(impl.read_inode(to));
   made.base().i_flags |= old.base().i_flags & kKeptFlags;
-  return impl.write_inode(to, made);
+  copy_project(impl, old, made);
+  IMPRINT_TRY(impl.write_inode(to, made));
+  return mode_into_acl(impl, to, made.base().i_mode);
 }
 
 [[nodiscard]] Result<> check_replaceable(Volume::Impl& impl, InodeNumber old,

@@ -63,6 +63,7 @@ constexpr std::size_t kLongestTarget = 4095;
   FullInode inode = IMPRINT_TRY(impl.read_inode(number));
   inode.base().i_mode = mode;
   set_attributes(impl, inode, attributes);
+  IMPRINT_TRY(inherit_project(impl, parent, inode));
   IMPRINT_TRY(impl.write_inode(number, inode));
   return number;
 }
