@@ -1,12 +1,19 @@
 #include "imprint/image/file_system.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
 #include "imprint/base/text.hpp"
 
 namespace imprint::image {
+
+bool is_bound_to_content(std::string_view attribute) noexcept {
+  constexpr std::array<std::string_view, 3> kBound{"security.capability", "security.ima",
+                                                   "security.evm"};
+  return std::ranges::find(kBound, attribute) != kBound.end();
+}
 
 Result<crypto::WipedBytes> FileSystem::read_whole(std::string_view path,
                                                   std::uint64_t limit_bytes) {

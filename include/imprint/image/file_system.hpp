@@ -18,6 +18,11 @@ namespace imprint::image {
 
 class Volume;
 
+/// Attributes that describe the content they were made for (capabilities, integrity signatures):
+/// the kernel drops the first on every write, and a signature of the old content would make the new
+/// one unreadable.
+[[nodiscard]] bool is_bound_to_content(std::string_view attribute) noexcept;
+
 /// One file system of an image, whatever its kind and whoever reads it. One thread at a time.
 ///
 /// Paths are absolute within the file system (`/` is its root directory) and plain: no `.`, no
