@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "guest_machine.hpp"
 #include "imprint/base/text.hpp"
 #include "imprint/image/volume.hpp"
 
@@ -45,12 +46,13 @@ Result<std::vector<FileSystems::Root>> choose_roots(FileSystems& file_systems,
 /// A view of an image as an edit will leave it: over the canvas, without a file of its own.
 class ResultView final : public ImageView {
  public:
-  static Result<std::unique_ptr<ImageView>> open(const fs::path& path, const image::Canvas& canvas,
+  static Result<std::unique_ptr<ImageView>> open(const image::FileImage& image,
+                                                 std::unique_ptr<image::FileSystemSource> source,
                                                  const image::Layout& layout,
                                                  const ViewOptions& options) {
-    auto file = IMPRINT_TRY(image::FileImage::open(path));
+    auto file = IMPRINT_TRY(image::FileImage::open(image.path()));
     std::unique_ptr<ResultView> view(new ResultView(std::move(file)));
-    view->file_systems_.emplace(image::read_natively(canvas), layout);
+    view->file_systems_.emplace(std::move(source), layout);
     view->roots_ = IMPRINT_TRY(choose_roots(*view->file_systems_, options));
     return std::unique_ptr<ImageView>(std::move(view));
   }
@@ -61,10 +63,15 @@ class ResultView final : public ImageView {
 
 }  // namespace
 
-Result<> ImageView::attach(std::unique_ptr<image::FileSystemSource> source,
+ImageView::ImageView(image::FileImage image) : image_(std::move(image)) {}
+
+ImageView::~ImageView() = default;
+
+Result<> ImageView::attach(std::unique_ptr<image::FileSystemSource> native,
                            const ViewOptions& options) {
   auto layout = IMPRINT_TRY(layout_of(image_, options));
-  file_systems_.emplace(std::move(source), std::move(layout));
+  file_systems_.emplace(mixed_source(std::move(native), *machine_, options.engine),
+                        std::move(layout));
   roots_ = IMPRINT_TRY(choose_roots(*file_systems_, options).context(quoted(path().native())));
   return {};
 }
@@ -74,6 +81,8 @@ Result<std::unique_ptr<ImageView>> ImageView::open(const fs::path& image,
                                                    const image::Unpacking& unpacking) {
   auto file = IMPRINT_TRY(image::open_image(image, unpacking));
   std::unique_ptr<ImageView> view(new ImageView(std::move(file)));
+  view->machine_ =
+      std::make_unique<GuestMachine>(view->image_, GuestMachine::Purpose::read, options.appliance);
   IMPRINT_TRY(view->attach(image::read_natively(view->image_), options));
   return view;
 }
@@ -109,14 +118,30 @@ Result<bool> ImageView::differs_in_b(const std::string& path) {
   return false;
 }
 
+ImageEdit::ImageEdit(image::FileImage image) : ImageView(std::move(image)) {}
+
 Result<std::unique_ptr<ImageEdit>> ImageEdit::open(const fs::path& image,
                                                    const ViewOptions& options, TimePoint now) {
   auto file = IMPRINT_TRY(image::FileImage::open(image));
   std::unique_ptr<ImageEdit> edit(new ImageEdit(std::move(file)));
   edit->options_ = options;
   edit->canvas_ = std::make_unique<image::Canvas>(edit->image_);
+  edit->machine_ =
+      std::make_unique<GuestMachine>(edit->image_, GuestMachine::Purpose::edit, options.appliance);
   IMPRINT_TRY(edit->attach(image::edit_natively(*edit->canvas_, now), options));
   return edit;
+}
+
+Result<> ImageEdit::check_result(const Check& check) {
+  const image::Layout layout = file_systems_->layout();
+  // What an appliance has mounted has to be let go before it can be looked at afresh.
+  roots_.clear();
+  file_systems_.reset();
+  machine_->end_editing();
+  auto source = mixed_source(image::read_natively(*canvas_), *machine_,
+                             machine_->has_copy() ? options_.engine : Engine::native);
+  auto result = IMPRINT_TRY(ResultView::open(image_, std::move(source), layout, options_));
+  return check(*result).context("checking what would be written");
 }
 
 Result<std::uint64_t> ImageEdit::finish(image::Survives survives, const Check& check) {
@@ -126,9 +151,12 @@ Result<std::uint64_t> ImageEdit::finish(image::Survives survives, const Check& c
       maps.push_back(volume->original_free_map());
   }
   IMPRINT_TRY(file_systems_->commit().context(quoted(path().native())));
-  auto result = IMPRINT_TRY(ResultView::open(path(), *canvas_, layout(), options_));
-  IMPRINT_TRY(check(*result).context("checking what would be written"));
+  IMPRINT_TRY(check_result(check));
   const image::Patch patch = IMPRINT_TRY(canvas_->patch());
+  if (machine_->has_copy()) {
+    IMPRINT_TRY(machine_->publish(patch, survives));
+    return image_.size_bytes();
+  }
   if (patch.writes.empty()) return std::uint64_t{0};
   IMPRINT_TRY(image::InPlaceEdit::apply(path(), patch, maps, {}, &image_, survives));
   return patch.total_bytes();

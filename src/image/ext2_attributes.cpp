@@ -58,11 +58,6 @@ constexpr std::array<std::string_view, 3> kSystemNames{
   return std::ranges::find(kSystemNames, name) != kSystemNames.end();
 }
 
-/// Attributes that describe the content they were made for: the kernel drops the first on every
-/// write, and a signature of the old content would make the new one unreadable.
-constexpr std::array<std::string_view, 3> kBoundToContent{"security.capability", "security.ima",
-                                                          "security.evm"};
-
 int collect_attribute(char* name, char* value, std::size_t length, void* list) {
   if (name == kInlineData) return 0;
   const ByteView bytes(reinterpret_cast<const std::byte*>(value), length);
@@ -138,7 +133,7 @@ Result<> store_attribute(Volume::Impl& impl, InodeNumber number, const std::stri
 Result<> copy_attributes(Volume::Impl& impl, InodeNumber from, InodeNumber to) {
   const std::vector<ExtendedAttribute> list = IMPRINT_TRY(attributes_of(impl, from));
   for (const ExtendedAttribute& attribute : list) {
-    if (std::ranges::find(kBoundToContent, attribute.name) != kBoundToContent.end()) continue;
+    if (is_bound_to_content(attribute.name)) continue;
     if (!is_attribute_name(attribute.name)) continue;
     IMPRINT_TRY(store_attribute(impl, to, attribute.name, attribute.value));
   }

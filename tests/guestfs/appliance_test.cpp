@@ -61,7 +61,8 @@ class GuestTest : public testing::Test {
   };
 
   static void SetUpTestSuite() {
-    for (const char* program : {"mkfs.btrfs", "mkfs.xfs", "mkfs.f2fs", "mkfs.ext4", "mkfs.vfat", "cryptsetup", "sfdisk"}) {
+    for (const char* program : {"mkfs.btrfs", "mkfs.xfs", "mkfs.f2fs", "mkfs.ext4", "mkfs.vfat",
+                                "cryptsetup", "sfdisk"}) {
       if (!test::has_command(program)) missing_ = program;
     }
     if (!missing_.empty()) return;
@@ -103,18 +104,22 @@ class GuestTest : public testing::Test {
     for (const std::size_t drive : {lvm, lvm_clone, lvm_unclear})
       make(drive, 64 * kMebi, {});
     make(damaged, 300 * kMebi, {"mkfs.xfs", "-q"});
-    run({"dd", "if=/dev/urandom", "of=" + file_of(damaged).string(), "bs=1k", "seek=1", "count=4096", "conv=notrunc"});
+    run({"dd", "if=/dev/urandom", "of=" + file_of(damaged).string(), "bs=1k", "seek=1",
+         "count=4096", "conv=notrunc"});
     make(read_only, 32 * kMebi, {"mkfs.ext4", "-q"});
     make(luks, 64 * kMebi, {});
-    run({"cryptsetup", "luksFormat", "--type", "luks2", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", "-q",
-         file_of(luks).string(), "-"}, kPassphrase);
+    run({"cryptsetup", "luksFormat", "--type", "luks2", "--pbkdf", "pbkdf2",
+         "--pbkdf-force-iterations", "1000", "-q", file_of(luks).string(), "-"},
+        kPassphrase);
     // A disk with a table, and clones of it, as a batch makes them.
     const fs::path data = *files_ / "data.btrfs";
     run({"truncate", "-s", std::to_string(128 * kMebi), data.string()});
     run({"mkfs.btrfs", "-q", "-L", "data", data.string()});
     make(first_clone, 160 * kMebi, {});
-    run({"sfdisk", "-q", file_of(first_clone).string()}, "label: dos\nstart=2048,size=16384\nstart=20480,size=262144\n");
-    run({"dd", "if=" + data.string(), "of=" + file_of(first_clone).string(), "bs=1M", "seek=10", "conv=notrunc,sparse", "status=none"});
+    run({"sfdisk", "-q", file_of(first_clone).string()},
+        "label: dos\nstart=2048,size=16384\nstart=20480,size=262144\n");
+    run({"dd", "if=" + data.string(), "of=" + file_of(first_clone).string(), "bs=1M", "seek=10",
+         "conv=notrunc,sparse", "status=none"});
     for (std::size_t i = 1; i < kClones; ++i)
       run({"cp", file_of(first_clone).string(), file_of(i).string()});
   }
@@ -162,15 +167,22 @@ lvm vgchange -an unclear)",
   }
 
   static Partition whole(std::size_t drive) {
-    return {.number = 1, .offset_bytes = 0, .size_bytes = fs::file_size(file_of(drive)), .file_system = {}, .label = {}};
+    return {.number = 1,
+            .offset_bytes = 0,
+            .size_bytes = fs::file_size(file_of(drive)),
+            .file_system = {},
+            .label = {}};
   }
 
   static Result<std::unique_ptr<FileSystem>> open(std::size_t drive, const Partition& partition) {
     auto mount = IMPRINT_TRY(session_->mount(drive, partition));
-    return std::unique_ptr<FileSystem>(std::make_unique<GuestFileSystem>(*session_, partition, std::move(mount)));
+    return std::unique_ptr<FileSystem>(
+        std::make_unique<GuestFileSystem>(*session_, partition, std::move(mount)));
   }
 
-  static Result<std::unique_ptr<FileSystem>> open(std::size_t drive) { return open(drive, whole(drive)); }
+  static Result<std::unique_ptr<FileSystem>> open(std::size_t drive) {
+    return open(drive, whole(drive));
+  }
 
   static std::string read(FileSystem& file_system, std::string_view path) {
     const auto content = file_system.read_whole(path);
@@ -196,32 +208,55 @@ class EachKind : public GuestTest, public testing::WithParamInterface<int> {};
 
 void edit(FileSystem& file_system, const std::string& old_key, const std::string& new_key) {
   EXPECT_THAT(file_system.make_directory("/mender", {.mode = 0751, .uid = 3, .gid = 4}), IsOk());
-  const image::Attributes for_key{.mode = 0600, .uid = 0, .gid = 0, .modified = TimePoint(std::chrono::seconds(1700000000))};
-  EXPECT_THAT(file_system.write_file("/mender/key 'quoted'.pem", MemoryContent(bytes_of(old_key)), for_key), IsOk());
-  EXPECT_THAT(file_system.set_extended_attribute("/mender/key 'quoted'.pem", "security.selinux", bytes_of("a_t")), IsOk());
-  EXPECT_THAT(file_system.set_extended_attribute("/mender/key 'quoted'.pem", "user.gone", bytes_of("x")), IsOk());
-  EXPECT_THAT(file_system.set_extended_attribute("/mender/key 'quoted'.pem", "user.gone", std::nullopt), IsOk());
-  EXPECT_THAT(file_system.make_symlink("/mender/link", "key 'quoted'.pem", {.uid = 7, .gid = 8}), IsOk());
-  EXPECT_THAT(file_system.write_file("/set-id", MemoryContent(bytes_of("x")), {.mode = 04755, .uid = 9, .gid = 9}), IsOk());
+  const image::Attributes for_key{
+      .mode = 0600, .uid = 0, .gid = 0, .modified = TimePoint(std::chrono::seconds(1700000000))};
+  EXPECT_THAT(
+      file_system.write_file("/mender/key 'quoted'.pem", MemoryContent(bytes_of(old_key)), for_key),
+      IsOk());
+  EXPECT_THAT(file_system.set_extended_attribute("/mender/key 'quoted'.pem", "security.selinux",
+                                                 bytes_of("a_t")),
+              IsOk());
+  EXPECT_THAT(
+      file_system.set_extended_attribute("/mender/key 'quoted'.pem", "user.gone", bytes_of("x")),
+      IsOk());
+  EXPECT_THAT(
+      file_system.set_extended_attribute("/mender/key 'quoted'.pem", "user.gone", std::nullopt),
+      IsOk());
+  EXPECT_THAT(file_system.make_symlink("/mender/link", "key 'quoted'.pem", {.uid = 7, .gid = 8}),
+              IsOk());
+  EXPECT_THAT(file_system.write_file("/set-id", MemoryContent(bytes_of("x")),
+                                     {.mode = 04755, .uid = 9, .gid = 9}),
+              IsOk());
   EXPECT_THAT(file_system.write_file("/away", MemoryContent(bytes_of("x")), {}), IsOk());
   EXPECT_THAT(file_system.commit(), IsOk());
-  EXPECT_THAT(file_system.make_directory("/late", {}), FailsWith(Code::internal, "has been committed"));
+  EXPECT_THAT(file_system.make_directory("/late", {}),
+              FailsWith(Code::internal, "has been committed"));
   (void)new_key;
 }
 
 void edit_again(FileSystem& file_system, const std::string& new_key) {
-  EXPECT_THAT(file_system.write_file("/mender/key 'quoted'.pem", MemoryContent(bytes_of(new_key)), {.mode = 0640, .uid = 1, .gid = 2}), IsOk());
+  EXPECT_THAT(file_system.write_file("/mender/key 'quoted'.pem", MemoryContent(bytes_of(new_key)),
+                                     {.mode = 0640, .uid = 1, .gid = 2}),
+              IsOk());
   EXPECT_THAT(file_system.remove("/away"), IsOk());
   EXPECT_THAT(file_system.change_attributes("/set-id", {.uid = 10}), IsOk());
-  EXPECT_THAT(file_system.change_attributes("/mender/link", {.modified = TimePoint(std::chrono::seconds(1600000000))}), IsOk());
+  EXPECT_THAT(file_system.change_attributes(
+                  "/mender/link", {.modified = TimePoint(std::chrono::seconds(1600000000))}),
+              IsOk());
   // Found beforehand, so nothing is broken.
-  EXPECT_THAT(file_system.make_directory("/mender", {}), FailsWith(Code::exists, "'/mender' exists already"));
-  EXPECT_THAT(file_system.write_file("/mender", MemoryContent({}), {}), FailsWith(Code::exists, "'/mender' exists and is no regular file"));
-  EXPECT_THAT(file_system.write_file("/none/x", MemoryContent({}), {}), FailsWith(Code::not_found, "'/none' does not exist"));
-  EXPECT_THAT(file_system.make_directory("/set-id/x", {}), FailsWith(Code::not_found, "'/set-id' is not a directory"));
-  EXPECT_THAT(file_system.remove("/mender"), FailsWith(Code::exists, "the directory '/mender' is not empty"));
+  EXPECT_THAT(file_system.make_directory("/mender", {}),
+              FailsWith(Code::exists, "'/mender' exists already"));
+  EXPECT_THAT(file_system.write_file("/mender", MemoryContent({}), {}),
+              FailsWith(Code::exists, "'/mender' exists and is no regular file"));
+  EXPECT_THAT(file_system.write_file("/none/x", MemoryContent({}), {}),
+              FailsWith(Code::not_found, "'/none' does not exist"));
+  EXPECT_THAT(file_system.make_directory("/set-id/x", {}),
+              FailsWith(Code::not_found, "'/set-id' is not a directory"));
+  EXPECT_THAT(file_system.remove("/mender"),
+              FailsWith(Code::exists, "the directory '/mender' is not empty"));
   EXPECT_THAT(file_system.remove("/none"), FailsWith(Code::not_found, "'/none' does not exist"));
-  EXPECT_THAT(file_system.read_whole("/mender/link"), FailsWith(Code::invalid_input, "is not a regular file"));
+  EXPECT_THAT(file_system.read_whole("/mender/link"),
+              FailsWith(Code::invalid_input, "is not a regular file"));
   EXPECT_THAT(file_system.commit(), IsOk());
 }
 
@@ -267,7 +302,8 @@ TEST_P(EachKind, KeepsEverythingThatWasWritten) {
   ASSERT_THAT(file_system, IsOk());
   edit(**file_system, old_key, new_key);
   file_system->reset();
-  EXPECT_TRUE(contains(file_of(drive), old_key) || drive == luks) << "the oracle finds what is there";
+  EXPECT_TRUE(contains(file_of(drive), old_key) || drive == luks)
+      << "the oracle finds what is there";
 
   file_system = open(drive);
   ASSERT_THAT(file_system, IsOk());
@@ -301,7 +337,10 @@ TEST_F(GuestTest, ClonesOfOneDiskKeepTheirOwnBytes) {
     EXPECT_THAT(*(*file_system)->list("/"), testing::IsEmpty()) << i;
     for (std::size_t extra = 0; extra <= i; ++extra)
       EXPECT_THAT((*file_system)->make_directory(fmt::format("/d{}", extra), {}), IsOk());
-    EXPECT_THAT((*file_system)->write_file("/key", MemoryContent(bytes_of(secret(fmt::format("first {}", i)))), {}), IsOk());
+    EXPECT_THAT(
+        (*file_system)
+            ->write_file("/key", MemoryContent(bytes_of(secret(fmt::format("first {}", i)))), {}),
+        IsOk());
     EXPECT_THAT((*file_system)->commit(), IsOk());
   }
   for (std::size_t i = kClones; i-- > 0;) {
@@ -309,12 +348,16 @@ TEST_F(GuestTest, ClonesOfOneDiskKeepTheirOwnBytes) {
     ASSERT_THAT(file_system, IsOk()) << i;
     EXPECT_EQ(read(**file_system, "/key"), secret(fmt::format("first {}", i)));
     EXPECT_EQ((*file_system)->list("/")->size(), i + 2);
-    EXPECT_THAT((*file_system)->write_file("/key", MemoryContent(bytes_of(secret(fmt::format("second {}", i)))), {}), IsOk());
+    EXPECT_THAT(
+        (*file_system)
+            ->write_file("/key", MemoryContent(bytes_of(secret(fmt::format("second {}", i)))), {}),
+        IsOk());
     EXPECT_THAT((*file_system)->commit(), IsOk());
   }
   for (std::size_t i = 0; i < kClones; ++i) {
     for (std::size_t other = 0; other < kClones; ++other) {
-      EXPECT_EQ(contains(file_of(i), secret(fmt::format("second {}", other))), i == other) << i << other;
+      EXPECT_EQ(contains(file_of(i), secret(fmt::format("second {}", other))), i == other)
+          << i << other;
       EXPECT_FALSE(contains(file_of(i), secret(fmt::format("first {}", other)))) << i << other;
     }
   }
@@ -333,20 +376,25 @@ TEST_F(GuestTest, FindsTheLogicalVolumeWithTheDeviceType) {
     auto file_system = open(drive);
     ASSERT_THAT(file_system, IsOk());
     EXPECT_EQ(read(**file_system, "/mender/device_type"), "device_type=x\n");
-    EXPECT_THAT((*file_system)->write_file("/mender/key", MemoryContent(bytes_of(secret(fmt::format("lvm {}", drive)))), {}), IsOk());
+    EXPECT_THAT((*file_system)
+                    ->write_file("/mender/key",
+                                 MemoryContent(bytes_of(secret(fmt::format("lvm {}", drive)))), {}),
+                IsOk());
     EXPECT_THAT((*file_system)->commit(), IsOk());
   }
   for (const std::size_t drive : {lvm, lvm_clone}) {
     EXPECT_EQ(contains(file_of(lvm), secret(fmt::format("lvm {}", drive))), drive == lvm);
-    EXPECT_EQ(contains(file_of(lvm_clone), secret(fmt::format("lvm {}", drive))), drive == lvm_clone);
+    EXPECT_EQ(contains(file_of(lvm_clone), secret(fmt::format("lvm {}", drive))),
+              drive == lvm_clone);
   }
 }
 
 TEST_F(GuestTest, ListsLogicalVolumesThatItCannotTellApart) {
-  EXPECT_THAT(open(lvm_unclear),
-              FailsWith(Code::invalid_input,
-                        "which logical volume of group 'unclear' holds the data cannot be told: /dev/unclear/one, "
-                        "/dev/unclear/two (label 'two'); label one of them 'data', or put /mender/device_type into it"));
+  EXPECT_THAT(open(lvm_unclear), FailsWith(Code::invalid_input,
+                                           "which logical volume of group 'unclear' holds the data "
+                                           "cannot be told: /dev/unclear/one, "
+                                           "/dev/unclear/two (label 'two'); label one of them "
+                                           "'data', or put /mender/device_type into it"));
 }
 
 TEST_F(GuestTest, AsksForThePassphraseOnce) {
@@ -359,8 +407,12 @@ TEST_F(GuestTest, WritesToFat) {
   auto file_system = open(vfat);
   ASSERT_THAT(file_system, IsOk());
   EXPECT_FALSE((*file_system)->has_owners());
-  EXPECT_THAT((*file_system)->write_file("/config.txt", MemoryContent(bytes_of("arm_64bit=1\n")), {.mode = 0600, .uid = 5}), IsOk());
-  EXPECT_THAT((*file_system)->make_symlink("/link", "config.txt", {}), FailsWith(Code::unsupported, "has no symbolic links"));
+  EXPECT_THAT((*file_system)
+                  ->write_file("/config.txt", MemoryContent(bytes_of("arm_64bit=1\n")),
+                               {.mode = 0600, .uid = 5}),
+              IsOk());
+  EXPECT_THAT((*file_system)->make_symlink("/link", "config.txt", {}),
+              FailsWith(Code::unsupported, "has no symbolic links"));
   EXPECT_THAT((*file_system)->commit(), IsOk());
   IMPRINT_NEED_COMMAND("mtype");
   EXPECT_EQ(run({"mtype", "-i", file_of(vfat).string(), "::config.txt"}), "arm_64bit=1\n");
@@ -370,14 +422,16 @@ TEST_F(GuestTest, RefusesWhatDoesNotFit) {
   auto file_system = open(ext4);
   ASSERT_THAT(file_system, IsOk());
   const Bytes large(40 * kMebi, std::byte{1});
-  EXPECT_THAT((*file_system)->write_file("/large", MemoryContent(large), {}), FailsWith(Code::image_full, "KiB free, and 41024 are needed"));
+  EXPECT_THAT((*file_system)->write_file("/large", MemoryContent(large), {}),
+              FailsWith(Code::image_full, "KiB free, and 41024 are needed"));
   EXPECT_FALSE(*(*file_system)->find("/large"));
 }
 
 TEST_F(GuestTest, KeepsHolesAndLargeFiles) {
   const fs::path sparse = files_->write("sparse", "begin");
   run({"truncate", "-s", "200M", sparse.string()});
-  std::ofstream(sparse, std::ios::in | std::ios::out | std::ios::ate) << std::string(5 * kMebi, 'x');
+  std::ofstream(sparse, std::ios::in | std::ios::out | std::ios::ate)
+      << std::string(5 * kMebi, 'x');
   const auto file = File::open_read(sparse);
   ASSERT_THAT(file, IsOk());
   const auto content = image::FileContent::of(*file);
@@ -391,7 +445,10 @@ TEST_F(GuestTest, KeepsHolesAndLargeFiles) {
   auto copy = File::create_new(*files_ / "copy", 0600);
   ASSERT_THAT(copy, IsOk());
   ASSERT_THAT(copy->resize(content->size_bytes()), IsOk());
-  EXPECT_THAT((*file_system)->read("/sparse", [&](std::uint64_t offset, ByteView bytes) { return copy->write_all(offset, bytes); }), IsOk());
+  EXPECT_THAT((*file_system)
+                  ->read("/sparse", [&](std::uint64_t offset,
+                                        ByteView bytes) { return copy->write_all(offset, bytes); }),
+              IsOk());
   run({"cmp", sparse.string(), copy->path().string()});
   EXPECT_LT(std::stoul(run({"stat", "-c", "%b", copy->path().string()})), 6 * kMebi / 512);
 }
@@ -401,14 +458,17 @@ TEST_F(GuestTest, ChangesNothingOfAReadOnlyImage) {
   auto file_system = open(read_only);
   ASSERT_THAT(file_system, IsOk());
   EXPECT_THAT(*(*file_system)->list("/"), ElementsAre("lost+found"));
-  EXPECT_THAT((*file_system)->make_directory("/x", {}), FailsWith(Code::io, "Read-only file system"));
-  EXPECT_THAT((*file_system)->commit(), FailsWith(Code::internal, "an earlier edit failed half-way"));
+  EXPECT_THAT((*file_system)->make_directory("/x", {}),
+              FailsWith(Code::io, "Read-only file system"));
+  EXPECT_THAT((*file_system)->commit(),
+              FailsWith(Code::internal, "an earlier edit failed half-way"));
   file_system->reset();
   EXPECT_EQ(run({"sha256sum", file_of(read_only).string()}), before);
 }
 
 TEST_F(GuestTest, SaysWhatItCannotMount) {
-  EXPECT_THAT(open(damaged), FailsWith(Code::unsupported, "the appliance cannot mount the xfs file system: "));
+  EXPECT_THAT(open(damaged),
+              FailsWith(Code::unsupported, "the appliance cannot mount the xfs file system: "));
   Partition crooked = whole(ext4);
   crooked.offset_bytes = 100;
   EXPECT_THAT(open(ext4, crooked), FailsWith(Code::unsupported, "does not begin at a sector"));
@@ -424,7 +484,8 @@ TEST_F(GuestTest, ZCheckersFindNothing) {
   run({"fsck.vfat", "-n", file_of(vfat).string()});
   for (std::size_t i = 0; i < kClones; ++i) {
     const fs::path part = *files_ / "part";
-    run({"dd", "if=" + file_of(i).string(), "of=" + part.string(), "bs=1M", "skip=10", "count=128", "conv=sparse", "status=none"});
+    run({"dd", "if=" + file_of(i).string(), "of=" + part.string(), "bs=1M", "skip=10", "count=128",
+         "conv=sparse", "status=none"});
     run({"btrfs", "check", "--readonly", part.string()});
     fs::remove(part);
   }

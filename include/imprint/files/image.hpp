@@ -9,16 +9,28 @@
 
 #include "imprint/base/clock.hpp"
 #include "imprint/base/result.hpp"
+#include "imprint/guestfs/appliance.hpp"
 #include "imprint/image/decompress.hpp"
 #include "imprint/image/file_systems.hpp"
 #include "imprint/image/redo.hpp"
 
 namespace imprint::files {
 
+class GuestMachine;
+
 /// Which of two root file systems a command is about. Reading takes A where nothing is said.
 enum class RootChoice { both, a, b };
 
+/// Who opens file systems that this process has no code for (btrfs, xfs, LVM, LUKS, ...).
+enum class Engine {
+  automatic,  ///< an appliance, started when one of them is needed
+  native,     ///< nobody: they are refused
+  guestfs,    ///< an appliance, for all file systems
+};
+
 struct ViewOptions {
+  Engine engine = Engine::automatic;
+  guestfs::ApplianceOptions appliance = {};
   image::LayoutChoice layout;
   std::optional<int> partition;  ///< this one alone; its root is `/`
   RootChoice root = RootChoice::both;
@@ -30,7 +42,9 @@ class ImageView {
   /// A compressed image is decompressed first.
   static Result<std::unique_ptr<ImageView>> open(const fs::path& image, const ViewOptions& options,
                                                  const image::Unpacking& unpacking);
-  virtual ~ImageView() = default;
+  ImageView(const ImageView&) = delete;
+  ImageView& operator=(const ImageView&) = delete;
+  virtual ~ImageView();
 
   [[nodiscard]] const fs::path& path() const noexcept { return image_.path(); }
 
@@ -52,17 +66,20 @@ class ImageView {
   [[nodiscard]] Result<bool> differs_in_b(const std::string& path);
 
  protected:
-  explicit ImageView(image::FileImage image) : image_(std::move(image)) {}
+  explicit ImageView(image::FileImage image);
 
-  Result<> attach(std::unique_ptr<image::FileSystemSource> source, const ViewOptions& options);
+  /// Opens what the layout says through `native`, and what that cannot open through the machine.
+  Result<> attach(std::unique_ptr<image::FileSystemSource> native, const ViewOptions& options);
 
   image::FileImage image_;
+  std::unique_ptr<GuestMachine> machine_;  // outlives the file systems
   std::optional<image::FileSystems> file_systems_;
   std::vector<image::FileSystems::Root> roots_;
 };
 
 /// An image opened for changes, which all happen or none: they are made in memory, read back, and
-/// then applied to the file in place (redo.hpp).
+/// then applied to the file in place (redo.hpp). Those that need an appliance are made in a copy,
+/// which then takes the image's name.
 class ImageEdit final : public ImageView {
  public:
   static Result<std::unique_ptr<ImageEdit>> open(const fs::path& image, const ViewOptions& options,
@@ -76,7 +93,9 @@ class ImageEdit final : public ImageView {
   Result<std::uint64_t> finish(image::Survives survives, const Check& check);
 
  private:
-  explicit ImageEdit(image::FileImage image) : ImageView(std::move(image)) {}
+  explicit ImageEdit(image::FileImage image);
+
+  Result<> check_result(const Check& check);
 
   ViewOptions options_;
   std::unique_ptr<image::Canvas> canvas_;
