@@ -12,6 +12,7 @@
 #include "command.hpp"
 #include "help.hpp"
 #include "interrupt.hpp"
+#include "layout_options.hpp"
 #include "progress.hpp"
 #include "unpacking.hpp"
 
@@ -235,6 +236,7 @@ Action add_batch(CLI::App& program) {
                       "Device list instead of the manifest's");
   command->add_option("--events", options->events,
                       "Append one JSON line per event to this file ('-': standard output)");
+  add_layout_options(*command, options->request.overrides.layout);
   command->add_flag("--quiet", options->quiet, "Only warnings and errors");
   return [options](Console& console) { return run_batch_command(*options, console); };
 }

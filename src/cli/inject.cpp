@@ -8,6 +8,7 @@
 
 #include "command.hpp"
 #include "help.hpp"
+#include "layout_options.hpp"
 #include "setting.hpp"
 #include "unpacking.hpp"
 
@@ -94,6 +95,7 @@ Action add_inject(CLI::App& program) {
                       "Write a new image here instead of changing IMAGE");
   command->add_option("--ledger", request.ledger,
                       "Ledger to record in (default: ledger.db beside the CA certificate)");
+  add_layout_options(*command, request.layout);
   command->add_flag("--force", request.force, "Replace an identity that is there already");
   command->add_flag("--json", options->json, "Print what was done as JSON on standard output");
   return [options](Console& console) { return run_inject_command(*options, console); };

@@ -12,6 +12,7 @@
 #include "date.hpp"
 #include "help.hpp"
 #include "imprint/pipeline/inject.hpp"
+#include "layout_options.hpp"
 #include "unpacking.hpp"
 
 namespace imprint::cli {
@@ -19,6 +20,7 @@ namespace imprint::cli {
 namespace {
 
 struct VerifyOptions {
+  image::LayoutChoice layout;
   std::vector<fs::path> images;
   std::vector<fs::path> authorities;
   std::string at;
@@ -27,6 +29,7 @@ struct VerifyOptions {
 
 Result<pipeline::VerifyRequest> make_request(const VerifyOptions& options) {
   pipeline::VerifyRequest request;
+  request.layout = options.layout;
   request.at = options.at.empty() ? system_clock().now()
                                   : IMPRINT_TRY(parse_date(options.at).context("--at"));
   for (const fs::path& file : options.authorities) {
@@ -97,6 +100,7 @@ Action add_verify(CLI::App& program) {
   command->add_option(
       "--at", options->at,
       "Check validity at this date instead of now: 2030-01-31 or 2030-01-31T12:00:00Z");
+  add_layout_options(*command, options->layout);
   command->add_flag("--json", options->json, "Print the verdicts as JSON");
   return [options](Console& console) { return run_verify_command(*options, console); };
 }

@@ -209,7 +209,11 @@ class Search {
     for (const Suspect* suspect : empty) {
       if (suspect->number() > populated.number()) return suspect;
     }
-    return empty.empty() ? nullptr : empty.back();
+    // A and B are of one size; what lies before and is smaller is for the boot loader.
+    for (const Suspect* suspect : empty) {
+      if (suspect->partition->size_bytes >= populated.partition->size_bytes) return suspect;
+    }
+    return nullptr;
   }
 
   /// Nobody has /etc/mender: the first two before the data partition, as all builders order them;

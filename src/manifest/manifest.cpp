@@ -103,6 +103,19 @@ Result<OutputSpec> read_output(const Json& object, const Manifest& manifest,
   return output;
 }
 
+/// Which partition is which; what flags say stands above it, role by role.
+[[nodiscard]] image::LayoutChoice read_layout(const Json& object, const Overrides& overrides) {
+  const auto number = [&object](const char* role, std::optional<int> flag) -> std::optional<int> {
+    const Json* const said = member(object, role);
+    if (flag || said == nullptr) return flag;
+    return said->get<int>();
+  };
+  return {.boot = number("boot", overrides.layout.boot),
+          .rootfs_a = number("rootfs_a", overrides.layout.rootfs_a),
+          .rootfs_b = number("rootfs_b", overrides.layout.rootfs_b),
+          .data = number("data", overrides.layout.data)};
+}
+
 /// No two things may want the same place on the device, and none may want to be inside another.
 Result<> check_places(const Manifest& manifest) {
   struct Place {
@@ -158,6 +171,7 @@ Result<Manifest> read_document(Json& document, const fs::path& path, const Overr
   manifest.base_directory = path.parent_path();
   const fs::path& base = manifest.base_directory;
   manifest.image = overrides.image.value_or(base / document["image"].get<std::string>());
+  manifest.layout = read_layout(document.value("layout", Json::object()), overrides);
   manifest.authority = IMPRINT_TRY(read_authority(document["authority"], base, "/authority"));
   manifest.identity = IMPRINT_TRY(read_identity(document.value("identity", Json::object())));
   manifest.mender_conf = read_mender_conf(document.value("mender_conf", Json::object()));

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "check_conf.hpp"
+#include "device_layout.hpp"
 #include "imprint/base/text.hpp"
 #include "imprint/image/clone.hpp"
 #include "imprint/ledger/ledger.hpp"
@@ -244,7 +245,7 @@ Result<std::unique_ptr<BatchPlan::Impl>> make_plan(const BatchRequest& request,
 
   IMPRINT_TRY(plan_identity(*plan, clock));
   IMPRINT_TRY(open_base(*plan, request));
-  plan->layout = IMPRINT_TRY(image::find_layout(*plan->base));
+  plan->layout = IMPRINT_TRY(layout_for(*plan->base, plan->manifest));
   IMPRINT_TRY(plan_golden(*plan));
   IMPRINT_TRY(plan_room(*plan));
   if (request.time_keys && takes_long(plan->manifest.identity.key)) {

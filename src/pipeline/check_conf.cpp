@@ -16,13 +16,11 @@ void add_once(std::vector<std::string>& list, std::string text) {
   if (std::find(list.begin(), list.end(), text) == list.end()) list.push_back(std::move(text));
 }
 
-/// Without a rootfs in the image only the fallback file can be judged: the main file is wherever
-/// the rootfs comes from.
+/// Without a rootfs in the image, or with one that is beyond us (squashfs), only the fallback file
+/// can be judged: the main file is wherever the rootfs comes from.
 Result<> check_root(image::FileSystems::Root& root, const manifest::IdentitySpec& identity,
                     std::vector<std::string>& warnings) {
-  const bool has_rootfs = root.has_rootfs;
-  const auto main =
-      has_rootfs ? IMPRINT_TRY(read_text(root.tree, mender::kMainConf)) : std::nullopt;
+  const auto main = IMPRINT_TRY(read_main_conf(root));
   const auto fallback = IMPRINT_TRY(read_text(root.tree, mender::kFallbackConf));
   const mender::ConfFindings findings = mender::check_conf(main, fallback);
   if (!findings.errors.empty())
@@ -53,10 +51,17 @@ Result<> check_configuration(image::FileSystems& file_systems,
   for (std::size_t i = 0; i < file_systems.roots().size(); ++i) {
     image::FileSystems::Root& root = file_systems.roots()[i];
     // A second rootfs without a configuration gets one with its first update, not from us.
-    if (i > 0 && !IMPRINT_TRY(root.tree.exists(mender::kMainConf))) continue;
+    if (i > 0 && !IMPRINT_TRY(read_main_conf(root))) continue;
     IMPRINT_TRY(check_root(root, identity, warnings));
   }
   return {};
+}
+
+Result<std::optional<std::string>> read_main_conf(image::FileSystems::Root& root) {
+  if (!root.has_rootfs) return std::optional<std::string>();
+  auto text = read_text(root.tree, mender::kMainConf);
+  if (!text && text.error().code == Code::unsupported) return std::optional<std::string>();
+  return text;
 }
 
 Result<std::optional<std::string>> read_text(image::DeviceTree& tree, std::string_view path) {

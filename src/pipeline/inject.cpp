@@ -13,6 +13,7 @@
 #include "carried_certificate.hpp"
 #include "check_conf.hpp"
 #include "check_files.hpp"
+#include "device_layout.hpp"
 #include "imprint/authority/authority.hpp"
 #include "imprint/authority/ca_init.hpp"
 #include "imprint/base/text.hpp"
@@ -143,7 +144,7 @@ std::optional<crypto::Certificate> present_certificate(const image::FileImage& i
 /// Plans and checks the whole change in memory; the image is only read.
 Result<Edit> plan_edit(const image::FileImage& image, Work& work, bool force) {
   Edit edit;
-  edit.layout = IMPRINT_TRY(image::find_layout(image));
+  edit.layout = IMPRINT_TRY(layout_for(image, work.manifest));
   const std::vector<ByteView> contents = work.contents();
   NominalSizes sizes{.key_bytes = contents[kKeyFile].size(),
                      .certificate_bytes = contents[kCertificateFile].size(),
@@ -177,6 +178,7 @@ Result<std::vector<std::shared_ptr<const image::Volume::FreeMap>>> free_maps(
   std::vector<std::shared_ptr<const image::Volume::FreeMap>> maps;
   image::Canvas scratch(image);
   const auto add = [&](const image::Partition& partition) -> Result<> {
+    if (!partition.file_system.starts_with("ext") || !partition.sealed.empty()) return {};
     const auto volume = IMPRINT_TRY(image::Volume::open_edit(scratch, partition, TimePoint()));
     maps.push_back(volume.original_free_map());
     return {};

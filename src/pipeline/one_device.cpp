@@ -30,10 +30,13 @@ Result<manifest::Manifest> built_in_manifest() {
 Result<manifest::Manifest> inject_manifest(const InjectRequest& request) {
   manifest::Manifest manifest =
       request.manifest
-          ? IMPRINT_TRY(manifest::load_manifest(
-                *request.manifest,
-                {.image = request.image, .devices = {}, .output_directory = {}, .format = {}}))
+          ? IMPRINT_TRY(manifest::load_manifest(*request.manifest, {.image = request.image,
+                                                                    .devices = {},
+                                                                    .output_directory = {},
+                                                                    .format = {},
+                                                                    .layout = request.layout}))
           : IMPRINT_TRY(built_in_manifest());
+  if (!request.manifest) manifest.layout = request.layout;
   if (request.ca_directory) {
     manifest.authority =
         IMPRINT_TRY(manifest::find_authority(*request.ca_directory).context("--ca"));

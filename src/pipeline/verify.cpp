@@ -30,7 +30,7 @@ class Verification {
     if (unpacking.directory.empty()) unpacking.directory = image::temporary_directory();
     const auto file = image::open_image(verdict_.image, unpacking);
     if (!file) return failed("partitions", file.error().message());
-    const auto layout = image::find_layout(*file);
+    const auto layout = image::find_layout(*file, request_.layout);
     if (!layout) return failed("partitions", layout.error().message());
     const auto data = image::data_partition(*layout, verdict_.image);
     if (!data) return failed("partitions", data.error().message());
@@ -38,9 +38,9 @@ class Verification {
                                      layout->partitions.size(), data->number));
 
     image::FileSystems file_systems(image::read_natively(*file), *layout);
-    if (const Result<> clean = open_all(file_systems); !clean)
-      return failed("file-systems", clean.error().message());
-    passed("file-systems", "clean");
+    const auto passed_over = open_all(file_systems);
+    if (!passed_over) return failed("file-systems", passed_over.error().message());
+    passed("file-systems", passed_over->empty() ? "clean" : "clean; " + *passed_over);
     for (image::FileSystems::Root& root : file_systems.roots())
       verify_root(root);
   }
@@ -54,18 +54,25 @@ class Verification {
     verdict_.checks.push_back({std::move(name), false, std::move(detail)});
   }
 
-  /// Opening is what finds a dirty journal, an error flag, a wrong checksum.
-  static Result<> open_all(image::FileSystems& file_systems) {
+  /// Opening is what finds a dirty journal, an error flag, a wrong checksum. A root of a kind that
+  /// cannot be read here may still lead to data; says which.
+  static Result<std::string> open_all(image::FileSystems& file_systems) {
     const image::Layout& layout = file_systems.layout();
-    for (const auto& role : {layout.data, layout.rootfs_a, layout.rootfs_b}) {
-      if (role) IMPRINT_TRY(file_systems.at(role->number));
+    if (layout.data) IMPRINT_TRY(file_systems.at(layout.data->number));
+    std::string passed_over;
+    for (const auto& role : {layout.rootfs_a, layout.rootfs_b}) {
+      if (!role) continue;
+      const auto opened = file_systems.at(role->number);
+      if (opened) continue;
+      if (opened.error().code != Code::unsupported) return fail(opened.error());
+      passed_over += fmt::format("{}{} is not looked into ({})", passed_over.empty() ? "" : ", ",
+                                 file_systems.label_of(*role), opened.error().message());
     }
-    return {};
+    return passed_over;
   }
 
   void verify_root(image::FileSystems::Root& root) {
-    const auto main = root.has_rootfs ? read_text(root.tree, mender::kMainConf)
-                                      : Result<std::optional<std::string>>(std::nullopt);
+    const auto main = read_main_conf(root);
     const auto fallback = read_text(root.tree, mender::kFallbackConf);
     if (!main) return failed("configuration", main.error().message());
     if (!fallback) return failed("configuration", fallback.error().message());

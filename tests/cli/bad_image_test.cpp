@@ -75,7 +75,8 @@ TEST(BadImage, FilesThatAreNoDiskImageAreRefused) {
        "manifest.json: /image: opening 'nowhere.sdimg': No such file or directory"},
       {"a directory", image_is("ca"), "manifest.json: /image: 'ca' is not a regular file"},
       {"a text", image_is("devices.csv"),
-       "'devices.csv' has no partition table (neither MBR nor GPT); is it a disk image?"},
+       "'devices.csv' has neither a partition table (MBR or GPT) nor a file system; is it a disk "
+       "image?"},
       {"empty",
        [](BatchFolder& folder) {
          folder.write("empty.img", "");
@@ -88,7 +89,8 @@ TEST(BadImage, FilesThatAreNoDiskImageAreRefused) {
       {"no partition table",
        changed(
            {{{"dd", "of=own.sdimg", "bs=512", "count=1", "conv=notrunc"}, std::string(512, '\0')}}),
-       "'own.sdimg' has no partition table (neither MBR nor GPT); is it a disk image?"},
+       "'own.sdimg' has neither a partition table (MBR or GPT) nor a file system; is it a disk "
+       "image?"},
       {"compressed",
        changed({{{"truncate", "-s", "1M", "own.sdimg"}, ""},
                 {{"gzip", "-1", "own.sdimg"}, ""},
@@ -109,8 +111,9 @@ TEST(BadImage, FilesThatAreNoDiskImageAreRefused) {
       {"a bare file system",
        changed({{{"truncate", "-s", "0", "own.sdimg"}, ""},
                 {{"mke2fs", "-q", "-F", "-t", "ext4", "own.sdimg", "8M"}, ""}}),
-       "'own.sdimg' is a bare ext4 file system without a partition table; this version needs a "
-       "whole disk image"},
+       "'own.sdimg' has no data partition: it is one ext4 file system (rootfs A) without a "
+       "partition "
+       "table"},
   });
 }
 
@@ -121,16 +124,29 @@ TEST(BadImage, PartitionsThatAreNotMendersAreRefused) {
       {"no data partition",
        changed({{{"dd", "of=own.sdimg", "bs=1M", "seek=872", "count=1", "conv=notrunc"},
                  std::string(1 << 20, '\0')}}),
-       "'own.sdimg' has no data partition: no ext file system holds /mender/device_type or is "
-       "labelled 'data'; found partition 1: vfat 'BOOT'; partition 2: ext4, holds /etc/mender; "
-       "partition 3: ext4, empty; partition 4: no file system"},
+       "'own.sdimg' has no data partition: none holds /mender/device_type, is labelled 'data' or "
+       "lies behind the root file systems; found partition 1: vfat 'BOOT' (boot); partition 2: "
+       "ext4 "
+       "(rootfs A); partition 3: ext4 (rootfs B); partition 4: no file system; say which with "
+       "--data-part N, or 'layout' in the manifest"},
+      {"a layout that cannot be",
+       [](BatchFolder& folder) {
+         folder.manifest["layout"] = {{"data", 1}, {"rootfs_a", 9}};
+         folder.save();
+       },
+       "'base.sdimg' cannot have partition 9 as rootfs A ('rootfs_a' of the manifest's layout, "
+       "--rootfs-a-part): there is none of that number; found partition 1: vfat 'BOOT'; partition "
+       "2: "
+       "ext4, holds /etc/mender; partition 3: ext4, empty; partition 4: ext4 'data', holds "
+       "/mender/device_type"},
       {"two data partitions",
        debugfs(kRootfsB,
                {"mkdir /mender", "write type /mender/device_type", "ssv volume_name data"},
                {{"type", "device_type=x\n"}}),
        "'own.sdimg' has more than one data partition (/mender/device_type); found partition 1: "
        "vfat 'BOOT'; partition 2: ext4, holds /etc/mender; partition 3: ext4 'data', holds "
-       "/mender/device_type; partition 4: ext4 'data', holds /mender/device_type"},
+       "/mender/device_type; partition 4: ext4 'data', holds /mender/device_type; "
+       "say which with --data-part N, or 'layout' in the manifest"},
   });
 }
 

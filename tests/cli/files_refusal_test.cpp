@@ -65,7 +65,8 @@ TEST_F(FilesRefused, Places) {
       {{"ls", "--rootfs", "c", "x.sdimg"}, "--rootfs: 'c' is none of a, b, both"},
       {{"rm", "x.sdimg:/etc/hostname", "f:/x"},
        "'x.sdimg' and 'f' are two images; a command changes one, so that it does all or nothing"},
-      {{"ls", "f"}, "'f' has no partition table (neither MBR nor GPT); is it a disk image?"},
+      {{"ls", "f"},
+       "'f' has neither a partition table (MBR or GPT) nor a file system; is it a disk image?"},
       {{"ls", ""},
        "PLACES: the value is empty; give one, or leave the option out (see 'imprint ls --help')"},
   });

@@ -54,6 +54,23 @@ TEST(Manifest, HasTheDocumentedDefaults) {
   EXPECT_EQ(m.inline_devices, nullptr);
 }
 
+TEST(Manifest, SaysWhichPartitionIsWhich) {
+  EXPECT_FALSE(parse(with("{}")).value().layout.data);
+  const std::string text = with(R"({"layout": {"boot": 1, "rootfs_a": 2, "data": 4}})");
+  const Manifest m = parse(text).value();
+  EXPECT_EQ(m.layout.boot, 1);
+  EXPECT_EQ(m.layout.rootfs_a, 2);
+  EXPECT_FALSE(m.layout.rootfs_b);
+  EXPECT_EQ(m.layout.data, 4);
+  // What flags say stands above it, role by role.
+  Overrides overrides;
+  overrides.layout = {.rootfs_b = 3, .data = 5};
+  const Manifest flagged = parse(text, overrides).value();
+  EXPECT_EQ(flagged.layout.boot, 1);
+  EXPECT_EQ(flagged.layout.rootfs_b, 3);
+  EXPECT_EQ(flagged.layout.data, 5);
+}
+
 TEST(Manifest, KeepsWhatItSays) {
   const Manifest m = parse(with(R"({
     "authority": {"passphrase": "file:pass.txt"},
@@ -178,6 +195,10 @@ INSTANTIATE_TEST_SUITE_P(
         BadManifest{"unknown_key_of_file",
                     with(R"({"files": [{"to": "/a", "text": "", "mod": "1"}]})"),
                     "/files/0/mod: unknown key (did you mean 'mode'?)"},
+        BadManifest{"unknown_role", with(R"({"layout": {"rootfs": 2}})"),
+                    "/layout/rootfs: unknown key (did you mean 'rootfs_a'?)"},
+        BadManifest{"partition_zero", with(R"({"layout": {"data": 0}})"), "/layout/data: "},
+        BadManifest{"partition_by_name", with(R"({"layout": {"data": "4"}})"), "/layout/data: "},
         BadManifest{"unlike_any_key", with(R"({"zzzzzzzzzz": 1})"), "/zzzzzzzzzz: unknown key"},
         BadManifest{"escaped_pointer", with(R"({"a/b~c": 1})"), "/a~1b~0c: unknown key"},
         BadManifest{"missing_key", with(R"({"image": null})"), "key 'image' is missing"},

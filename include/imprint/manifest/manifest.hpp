@@ -16,6 +16,7 @@
 #include "imprint/crypto/key.hpp"
 #include "imprint/crypto/name.hpp"
 #include "imprint/crypto/usage.hpp"
+#include "imprint/image/partition.hpp"
 #include "imprint/manifest/devices.hpp"
 #include "imprint/manifest/template.hpp"
 
@@ -115,6 +116,7 @@ struct Manifest {
   fs::path path;            ///< as it was named, for messages
   fs::path base_directory;  ///< what its paths are relative to
   fs::path image;
+  image::LayoutChoice layout;            ///< which partition is which, where the manifest says so
   authority::AuthoritySource authority;  ///< its files are opened by others
   IdentitySpec identity;
   MenderConfSpec mender_conf;
@@ -132,6 +134,7 @@ struct Overrides {
   std::optional<fs::path> devices;
   std::optional<fs::path> output_directory;
   std::optional<OutputFormat> format;
+  image::LayoutChoice layout = {};  ///< role by role
 };
 
 /// Reads and checks a manifest; opens no other file, but says when one that it names is missing,

@@ -9,6 +9,7 @@
 #include "imprint/base/file.hpp"
 #include "imprint/base/result.hpp"
 #include "imprint/image/decompress.hpp"
+#include "imprint/image/partition.hpp"
 
 namespace imprint::pipeline {
 
@@ -27,8 +28,9 @@ struct InjectRequest {
   std::vector<std::pair<std::string, std::string>> variables;  ///< --set name=value
   std::optional<fs::path> output;                              ///< none: in place
   std::optional<fs::path> ledger;   ///< none: ledger.db beside the CA certificate
+  image::LayoutChoice layout = {};  ///< stands above the manifest's
   bool force = false;               ///< replace an identity that is there
-  image::Unpacking unpacking = {};  ///< for a compressed image; no directory: the output's
+  image::Unpacking unpacking = {};       ///< for a compressed image; no directory: the output's
 };
 
 struct InjectReport {

@@ -10,6 +10,7 @@
 #include "imprint/base/result.hpp"
 #include "imprint/crypto/certificate.hpp"
 #include "imprint/image/decompress.hpp"
+#include "imprint/image/partition.hpp"
 
 namespace imprint::pipeline {
 
@@ -36,7 +37,8 @@ struct VerifyRequest {
   /// verdict says so).
   std::vector<crypto::Certificate> trusted;
   TimePoint at;
-  image::Unpacking unpacking = {};  ///< for compressed images; no directory: temporary_directory()
+  image::LayoutChoice layout = {};  ///< of all images
+  image::Unpacking unpacking = {};       ///< for compressed images; no directory: temporary_directory()
 };
 
 /// Proves that an image carries an identity that its client will use: partition table and file
