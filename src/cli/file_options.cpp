@@ -8,6 +8,7 @@
 #include "imprint/base/text.hpp"
 #include "imprint/image/selinux.hpp"
 #include "imprint/pipeline/inject.hpp"
+#include "layout_options.hpp"
 #include "unpacking.hpp"
 
 namespace imprint::cli {
@@ -20,10 +21,12 @@ void ViewArguments::add_to(CLI::App& command) {
                   "Which root file system: a, b or both (default: both; reading takes the first "
                   "that has the path)")
       ->excludes(part);
+  add_layout_options(command, layout);
 }
 
 Result<files::ViewOptions> ViewArguments::options() const {
   files::ViewOptions options;
+  options.layout = layout;
   options.partition = partition;
   if (root == "a") {
     options.root = files::RootChoice::a;

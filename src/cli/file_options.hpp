@@ -19,9 +19,11 @@ namespace imprint::cli {
 
 /// Which of an image's file systems the paths of a file command are about.
 struct ViewArguments {
+  image::LayoutChoice layout;
   std::optional<int> partition;
   std::string root;
 
+  /// It lives as long as the command.
   void add_to(CLI::App& command);
   [[nodiscard]] Result<files::ViewOptions> options() const;
 };

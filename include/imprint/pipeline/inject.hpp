@@ -30,7 +30,7 @@ struct InjectRequest {
   std::optional<fs::path> ledger;   ///< none: ledger.db beside the CA certificate
   image::LayoutChoice layout = {};  ///< stands above the manifest's
   bool force = false;               ///< replace an identity that is there
-  image::Unpacking unpacking = {};       ///< for a compressed image; no directory: the output's
+  image::Unpacking unpacking = {};  ///< for a compressed image; no directory: the output's
 };
 
 struct InjectReport {

@@ -38,7 +38,7 @@ struct VerifyRequest {
   std::vector<crypto::Certificate> trusted;
   TimePoint at;
   image::LayoutChoice layout = {};  ///< of all images
-  image::Unpacking unpacking = {};       ///< for compressed images; no directory: temporary_directory()
+  image::Unpacking unpacking = {};  ///< for compressed images; no directory: temporary_directory()
 };
 
 /// Proves that an image carries an identity that its client will use: partition table and file
