@@ -223,23 +223,23 @@ TEST_F(Tree, ExistsTellsAbsenceFromTrouble) {
 TEST_F(Tree, PathsThatLeadNowhereAreRefused) {
   DeviceTree device = tree();
   const Attributes mode = attributes(0644);
-  EXPECT_THAT(device.write_file("/etc/loop", {}, mode),
+  EXPECT_THAT(device.write_file("/etc/loop", ByteView(), mode),
               FailsWith(Code::invalid_input, "'/etc/loop': more than 40 symbolic links"));
-  EXPECT_THAT(device.write_file("/etc/ping/x", {}, mode),
+  EXPECT_THAT(device.write_file("/etc/ping/x", ByteView(), mode),
               FailsWith(Code::invalid_input, "they go in circles"));
-  EXPECT_THAT(device.write_file("/etc/hostname/x", {}, mode),
+  EXPECT_THAT(device.write_file("/etc/hostname/x", ByteView(), mode),
               FailsWith(Code::invalid_input, "'/etc/hostname' is not a directory"));
-  EXPECT_THAT(device.write_file("/etc/mender", {}, mode),
+  EXPECT_THAT(device.write_file("/etc/mender", ByteView(), mode),
               FailsWith(Code::exists, "'mender' exists and is not a regular file"));
-  EXPECT_THAT(device.write_file("/data", {}, mode),
+  EXPECT_THAT(device.write_file("/data", ByteView(), mode),
               FailsWith(Code::exists, "'/data' is a directory"));
-  EXPECT_THAT(device.write_file("etc/x", {}, mode),
+  EXPECT_THAT(device.write_file("etc/x", ByteView(), mode),
               FailsWith(Code::invalid_input, "not an absolute path"));
-  EXPECT_THAT(device.write_file("", {}, mode),
+  EXPECT_THAT(device.write_file("", ByteView(), mode),
               FailsWith(Code::invalid_input, "not an absolute path"));
-  EXPECT_THAT(device.write_file(std::string_view("/etc/a\0b", 8), {}, mode),
+  EXPECT_THAT(device.write_file(std::string_view("/etc/a\0b", 8), ByteView(), mode),
               FailsWith(Code::invalid_input, "NUL"));
-  EXPECT_THAT(device.write_file("/etc/" + std::string(256, 'n'), {}, mode),
+  EXPECT_THAT(device.write_file("/etc/" + std::string(256, 'n'), ByteView(), mode),
               FailsWith(Code::invalid_input, "has 256 bytes; a file name has at most 255"));
   EXPECT_THAT(device.read_file("/etc/nothing"),
               FailsWith(Code::not_found, "'/etc/nothing' does not exist"));
@@ -267,17 +267,17 @@ TEST_F(Tree, BootMountPointsLeadToTheBootPartitionAndNothingElseDoes) {
   EXPECT_TRUE(device.resolve("/boot/firmware")->is_root());
   EXPECT_EQ(device.resolve("/boot/efi/..")->path, "/boot");
   for (const char* path : {"/boot/kernel.cfg", "/boot/effigy", "/uboot-env"}) {
-    const auto written = device.write_file(path, {}, attributes(0644));
+    const auto written = device.write_file(path, ByteView(), attributes(0644));
     ASSERT_THAT(written, IsOk()) << path;
     EXPECT_EQ(written->file_system, root_.get()) << path;
   }
-  EXPECT_EQ(device.write_file("/data/uboot/x", {}, attributes(0644))->file_system, data_.get());
+  EXPECT_EQ(device.write_file("/data/uboot/x", ByteView(), attributes(0644))->file_system, data_.get());
 }
 
 TEST_F(Tree, WithoutABootPartitionItsMountPointsAreDirectoriesOfTheRoot) {
   DeviceTree device = tree();
   for (const char* path : {"/boot/efi/x", "/uboot/config.txt", "/etc/dev-efi/y"}) {
-    const auto written = device.write_file(path, {}, attributes(0644));
+    const auto written = device.write_file(path, ByteView(), attributes(0644));
     ASSERT_THAT(written, IsOk()) << path;
     EXPECT_EQ(written->file_system, root_.get()) << path;
   }
@@ -285,8 +285,8 @@ TEST_F(Tree, WithoutABootPartitionItsMountPointsAreDirectoriesOfTheRoot) {
 
 TEST_F(Tree, TheBootPartitionNeedsNoRoot) {
   DeviceTree device({.root = {}, .data = {}, .boot = mount(data_.get())});
-  EXPECT_THAT(device.write_file("/boot/efi/x", {}, attributes(0644)), IsOk());
-  EXPECT_THAT(device.write_file("/uboot/y", {}, attributes(0644)), IsOk());
+  EXPECT_THAT(device.write_file("/boot/efi/x", ByteView(), attributes(0644)), IsOk());
+  EXPECT_THAT(device.write_file("/uboot/y", ByteView(), attributes(0644)), IsOk());
   EXPECT_THAT(device.resolve("/boot"), FailsWith(Code::not_found, "no root file system"));
 }
 
@@ -303,10 +303,10 @@ TEST_F(Tree, WithoutADataVolumeDataCannotBeReached) {
   DeviceTree device({.root = mount(root_.get()), .data = {}, .boot = {}});
   EXPECT_THAT(device.write_file("/etc/x", bytes_of("k"), attributes(0600)), IsOk());
   for (const char* path : {"/data/mender/k", "/var/lib/mender/k"}) {
-    EXPECT_THAT(device.write_file(path, {}, attributes(0600)),
+    EXPECT_THAT(device.write_file(path, ByteView(), attributes(0600)),
                 FailsWith(Code::not_found, "the image has no data partition"));
   }
-  EXPECT_THAT(device.write_file("/database/k", {}, attributes(0600)), IsOk());
+  EXPECT_THAT(device.write_file("/database/k", ByteView(), attributes(0600)), IsOk());
 }
 
 }  // namespace

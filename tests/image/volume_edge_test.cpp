@@ -80,7 +80,8 @@ TEST_F(VolumeEdge, AnImageWithoutFreeInodesIsRefused) {
   Canvas canvas(ext.image());
   Volume volume = open(canvas, ext);
   for (unsigned i = 0; volume.free_inodes() > 0; ++i) {
-    ASSERT_THAT(volume.write_file(kRootInode, fmt::format("f{}", i), {}, attributes(0644)), IsOk());
+    ASSERT_THAT(volume.write_file(kRootInode, fmt::format("f{}", i), ByteView(), attributes(0644)),
+                IsOk());
   }
   EXPECT_THAT(volume.write_file(kRootInode, "more", bytes_of("z"), attributes(0644)),
               FailsWith(Code::image_full, "no room for 'more': no free inodes"));
@@ -99,7 +100,7 @@ TEST_F(VolumeEdge, NothingIsCommittedAfterAnEditThatFailedHalfWay) {
   ASSERT_THAT(directory, IsOk());
   for (unsigned i = 0; i < 5; ++i) {
     const std::string name = std::string(180, 'n') + std::to_string(i);
-    ASSERT_THAT(volume.write_file(*directory, name, {}, attributes(0644)), IsOk());
+    ASSERT_THAT(volume.write_file(*directory, name, ByteView(), attributes(0644)), IsOk());
   }
   const std::string most(static_cast<std::size_t>((volume.free_blocks() - 40) * 1024), 'x');
   ASSERT_THAT(volume.write_file(kRootInode, "most", bytes_of(most), attributes(0644)), IsOk());
@@ -109,7 +110,7 @@ TEST_F(VolumeEdge, NothingIsCommittedAfterAnEditThatFailedHalfWay) {
   }
   EXPECT_THAT(volume.write_file(*directory, std::string(180, 'm'), bytes_of("z"), attributes(0644)),
               FailsWith(Code::image_full, "no free blocks are left"));
-  EXPECT_THAT(volume.write_file(kRootInode, "x", {}, attributes(0644)),
+  EXPECT_THAT(volume.write_file(kRootInode, "x", ByteView(), attributes(0644)),
               FailsWith(Code::internal, "an earlier edit failed half-way"));
   EXPECT_THAT(volume.commit(), FailsWith(Code::internal, "commit after an edit that failed"));
 }
@@ -118,7 +119,7 @@ TEST_F(VolumeEdge, AVolumeOpenedForReadingIsNotEdited) {
   ExtImage ext(small_blocks());
   auto volume = Volume::open_read(ext.image(), ext.partition());
   ASSERT_THAT(volume, IsOk());
-  EXPECT_THAT(volume->write_file(kRootInode, "x", {}, attributes(0644)),
+  EXPECT_THAT(volume->write_file(kRootInode, "x", ByteView(), attributes(0644)),
               FailsWith(Code::internal, "opened for reading only"));
   EXPECT_THAT(volume->make_directory(kRootInode, "x", attributes(0755)),
               FailsWith(Code::internal, "opened for reading only"));
@@ -192,14 +193,14 @@ TEST_F(VolumeEdge, OtherNodesInTheWayAreNotReplaced) {
   Volume volume = open(canvas, ext);
   for (const char* name : {"d", "l", "p"}) {
     EXPECT_THAT(
-        volume.write_file(kRootInode, name, {}, attributes(0644)),
+        volume.write_file(kRootInode, name, ByteView(), attributes(0644)),
         FailsWith(Code::exists, fmt::format("'{}' exists and is not a regular file", name)));
     EXPECT_THAT(volume.make_directory(kRootInode, name, attributes(0755)),
                 FailsWith(Code::exists, fmt::format("'{}' exists already", name)));
   }
-  ASSERT_THAT(volume.write_file(kRootInode, "f", {}, attributes(0644)), IsOk());
+  ASSERT_THAT(volume.write_file(kRootInode, "f", ByteView(), attributes(0644)), IsOk());
   const auto file = volume.lookup(kRootInode, "f");
-  EXPECT_THAT(volume.write_file(**file, "under", {}, attributes(0644)),
+  EXPECT_THAT(volume.write_file(**file, "under", ByteView(), attributes(0644)),
               FailsWith(Code::invalid_input, "is not a directory"));
   EXPECT_THAT(volume.lookup(**file, "under"), FailsWith(Code::invalid_input, "not a directory"));
   EXPECT_THAT(volume.read_file(kRootInode), FailsWith(Code::invalid_input, "not a regular file"));
@@ -214,11 +215,12 @@ TEST_F(VolumeEdge, NamesThatAreNoNamesAreRefused) {
   Volume volume = open(canvas, ext);
   for (const std::string& name : {std::string(), std::string("."), std::string(".."),
                                   std::string("a/b"), std::string("a\0b", 3)}) {
-    EXPECT_THAT(volume.write_file(kRootInode, name, {}, attributes(0644)),
+    EXPECT_THAT(volume.write_file(kRootInode, name, ByteView(), attributes(0644)),
                 FailsWith(Code::invalid_input, "is no file name"));
   }
-  ASSERT_THAT(volume.write_file(kRootInode, std::string(255, 'n'), {}, attributes(0644)), IsOk());
-  EXPECT_THAT(volume.write_file(kRootInode, std::string(256, 'n'), {}, attributes(0644)),
+  ASSERT_THAT(volume.write_file(kRootInode, std::string(255, 'n'), ByteView(), attributes(0644)),
+              IsOk());
+  EXPECT_THAT(volume.write_file(kRootInode, std::string(256, 'n'), ByteView(), attributes(0644)),
               FailsWith(Code::invalid_input, "has 256 bytes; a file name has at most 255"));
   EXPECT_THAT(volume.make_directory(kRootInode, std::string(256, 'n'), attributes(0755)),
               FailsWith(Code::invalid_input, "has 256 bytes"));

@@ -214,7 +214,7 @@ TEST_F(VolumeHard, GroupsThatNobodyHasUsedYetAreTaken) {
   ASSERT_THAT(volume.write_file(kRootInode, "most", bytes_of(most), attributes(0644)), IsOk());
   for (int i = 0; i < 3000; ++i) {
     const std::string name = fmt::format("f{}", volume.free_inodes());
-    ASSERT_THAT(volume.write_file(kRootInode, name, {}, attributes(0644)), IsOk());
+    ASSERT_THAT(volume.write_file(kRootInode, name, ByteView(), attributes(0644)), IsOk());
   }
   ASSERT_THAT(volume.commit(), IsOk());
   ext.apply({&canvas});
