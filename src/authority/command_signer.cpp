@@ -16,8 +16,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "command_process.hpp"
 #include "imprint/base/base64.hpp"
+#include "imprint/base/process.hpp"
 #include "imprint/base/text.hpp"
 
 namespace imprint::authority {

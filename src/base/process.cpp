@@ -1,10 +1,11 @@
-// A signing program must not be able to hang a batch, to end it with SIGPIPE, to read what it was
-// not given, or to outlive it. So: non-blocking pipes and poll with a deadline; SIGPIPE blocked for
-// the writing thread and taken back; posix_spawn (no fork of a process with threads and secrets)
-// with every descriptor above 2 closed; a process group that can be ended as a whole. Pipes and no
-// socket pair, because /dev/stdin of a socket cannot be opened, which scripts like to do.
+// A program that we start (a signer, a tool for a file system) must not be able to hang a batch, to
+// end it with SIGPIPE, to read what it was not given, or to outlive it. So: non-blocking pipes and
+// poll with a deadline; SIGPIPE blocked for the writing thread and taken back; posix_spawn (no fork
+// of a process with threads and secrets) with every descriptor above 2 closed; a process group that
+// can be ended as a whole. Pipes and no socket pair, because /dev/stdin of a socket cannot be
+// opened, which scripts like to do.
 
-#include "command_process.hpp"
+#include "imprint/base/process.hpp"
 
 #include <algorithm>
 #include <array>
@@ -22,7 +23,7 @@
 
 #include "imprint/base/text.hpp"
 
-namespace imprint::authority {
+namespace imprint {
 
 namespace {
 
@@ -100,18 +101,29 @@ struct SpawnPlan {
   posix_spawn_file_actions_t actions{};
   posix_spawnattr_t attributes{};
 
-  SpawnPlan(int input, int output) {
+  SpawnPlan(int input, int output, const CommandProcess::Options& options) {
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
     ::posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    ::posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+    if (options.errors_in_output) {
+      ::posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
+    }
+    int first_closed = STDERR_FILENO + 1;
+    if (options.descriptor_3) {
+      // The last of the four: a pipe that is our descriptor 3 has been given on by now.
+      ::posix_spawn_file_actions_adddup2(&actions, *options.descriptor_3, first_closed);
+      ++first_closed;
+    }
+    ::posix_spawn_file_actions_addclosefrom_np(&actions, first_closed);
     sigset_t all;
     sigset_t none;
     ::sigfillset(&all);
     ::sigemptyset(&none);
     ::posix_spawnattr_init(&attributes);
+    // The leader of a session is the leader of a process group too.
+    const int group = options.without_terminal ? POSIX_SPAWN_SETSID : POSIX_SPAWN_SETPGROUP;
     ::posix_spawnattr_setflags(
-        &attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+        &attributes, static_cast<short>(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | group));
     ::posix_spawnattr_setsigdefault(&attributes, &all);
     ::posix_spawnattr_setsigmask(&attributes, &none);
   }
@@ -138,6 +150,16 @@ Result<bool> wait_for(int descriptor, short events, Deadline deadline) {
   }
 }
 
+/// As exec wants them: ended by a null.
+std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
+  for (const std::string& text : texts)
+    pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
 Unexpected too_late() {
   return fail(Code::busy, "it did not answer in time");
 }
@@ -145,6 +167,11 @@ Unexpected too_late() {
 }  // namespace
 
 Result<CommandProcess> CommandProcess::start(const std::vector<std::string>& command) {
+  return start(command, Options{});
+}
+
+Result<CommandProcess> CommandProcess::start(const std::vector<std::string>& command,
+                                             const Options& options) {
   const std::string doing = "starting " + quoted(command.front());
   Pipe to_it;
   Pipe from_it;
@@ -152,15 +179,14 @@ Result<CommandProcess> CommandProcess::start(const std::vector<std::string>& com
       !set_non_blocking(from_it.read_end)) {
     return fail(system_error(doing));
   }
-  const SpawnPlan plan(to_it.read_end, from_it.write_end);
-  std::vector<char*> arguments;
-  arguments.reserve(command.size() + 1);
-  for (const std::string& argument : command)
-    arguments.push_back(const_cast<char*>(argument.c_str()));
-  arguments.push_back(nullptr);
+  const SpawnPlan plan(to_it.read_end, from_it.write_end, options);
+  std::vector<char*> arguments = pointers_to(command);
+  std::vector<char*> environment;
+  if (options.environment) environment = pointers_to(*options.environment);
   pid_t pid = -1;
-  const int error = ::posix_spawnp(&pid, arguments.front(), &plan.actions, &plan.attributes,
-                                   arguments.data(), environ);
+  const int error =
+      ::posix_spawnp(&pid, arguments.front(), &plan.actions, &plan.attributes, arguments.data(),
+                     options.environment ? environment.data() : environ);
   if (error != 0) return fail(system_error(doing, error));
   return CommandProcess(pid, std::exchange(to_it.write_end, -1),
                         std::exchange(from_it.read_end, -1));
@@ -243,6 +269,15 @@ Result<std::string> CommandProcess::read_line(std::size_t limit_bytes, Deadline 
   }
 }
 
+Result<std::string> CommandProcess::read_rest(std::size_t limit_bytes, Deadline deadline) {
+  std::string text;
+  do {
+    text.append(pending_, 0, limit_bytes - std::min(limit_bytes, text.size()));
+    pending_.clear();
+  } while (IMPRINT_TRY(fill(deadline)));
+  return text;
+}
+
 Result<> CommandProcess::expect_end(Deadline deadline) {
   while (pending_.empty() && IMPRINT_TRY(fill(deadline))) {
   }
@@ -289,4 +324,4 @@ void CommandProcess::kill() noexcept {
   close_quietly(output_);
 }
 
-}  // namespace imprint::authority
+}  // namespace imprint

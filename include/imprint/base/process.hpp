@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <sys/types.h>
@@ -8,17 +9,31 @@
 
 #include "imprint/base/result.hpp"
 
-namespace imprint::authority {
+namespace imprint {
 
-/// A program with its standard input and output in our hands; its standard error is ours. It is
-/// started without a shell, in a process group of its own (an interrupt at the terminal is for
-/// imprint, which ends it in its turn), with default signals and no other descriptor. Destroyed, it
-/// is ended and collected. One thread at a time.
+/// A program with its standard input and output in our hands; its standard error is ours, unless
+/// said otherwise. It is started without a shell, in a process group of its own (an interrupt at
+/// the terminal is for imprint, which ends it in its turn), with default signals and no other
+/// descriptor. Destroyed, it is ended and collected. One thread at a time.
 class CommandProcess {
  public:
   using Deadline = std::chrono::steady_clock::time_point;
 
-  /// The program is found by PATH when its name has no slash. The error names it.
+  struct Options {
+    /// `NAME=value`: all that it finds; none: our own environment.
+    std::optional<std::vector<std::string>> environment = std::nullopt;
+    /// A descriptor of ours that it finds as descriptor 3.
+    std::optional<int> descriptor_3 = std::nullopt;
+    /// Its standard error comes with its output.
+    bool errors_in_output = false;
+    /// A session of its own: there is no terminal on which it could ask somebody.
+    bool without_terminal = false;
+  };
+
+  /// The program is found by PATH when its name has no slash. The error names it; there being none
+  /// is Code::not_found.
+  static Result<CommandProcess> start(const std::vector<std::string>& command,
+                                      const Options& options);
   static Result<CommandProcess> start(const std::vector<std::string>& command);
   CommandProcess(CommandProcess&& other) noexcept;
   CommandProcess& operator=(CommandProcess&& other) noexcept;
@@ -40,6 +55,10 @@ class CommandProcess {
   Result<std::string> read_line(std::size_t limit_bytes, Deadline deadline);
 
   [[nodiscard]] bool has_more() const noexcept { return !pending_.empty(); }
+
+  /// Reads up to the end of its output: what it wrote, cut to `limit_bytes`. Code::busy when the
+  /// deadline passes.
+  Result<std::string> read_rest(std::size_t limit_bytes, Deadline deadline);
 
   /// Reads up to the end of its output, which has to be empty: Code::corrupt otherwise, Code::busy
   /// when the deadline passes.
@@ -65,4 +84,4 @@ class CommandProcess {
   std::string pending_;
 };
 
-}  // namespace imprint::authority
+}  // namespace imprint
