@@ -1,4 +1,5 @@
-// Which code reads a partition in this process: libext2fs for ext2, ext3 and ext4.
+// Which code reads a partition in this process: libext2fs for ext2, ext3 and ext4, our reader
+// and mtools for FAT.
 
 #include <algorithm>
 #include <array>
@@ -6,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "fat_file_system.hpp"
 #include "imprint/base/text.hpp"
 #include "imprint/image/ext_file_system.hpp"
 #include "imprint/image/file_systems.hpp"
@@ -16,6 +18,10 @@ namespace {
 [[nodiscard]] bool is_ext(const Partition& partition) noexcept {
   return partition.file_system == "ext2" || partition.file_system == "ext3" ||
          partition.file_system == "ext4";
+}
+
+[[nodiscard]] bool is_fat(const Partition& partition) noexcept {
+  return partition.file_system == "vfat" || partition.file_system == "msdos";
 }
 
 [[nodiscard]] Unexpected no_driver(const ImageReader& image, const Partition& partition) {
@@ -51,6 +57,7 @@ class Reading final : public FileSystemSource {
   explicit Reading(const ImageReader& image) : image_(image) {}
 
   Result<std::unique_ptr<FileSystem>> open(const Partition& partition) override {
+    if (is_fat(partition)) return IMPRINT_TRY(FatFileSystem::open_read(image_, partition));
     if (!is_ext(partition)) return no_driver(image_, partition);
     auto volume = IMPRINT_TRY(Volume::open_read(image_, partition));
     return std::make_unique<ExtFileSystem>(std::move(volume));
@@ -66,6 +73,7 @@ class Editing final : public FileSystemSource {
 
   Result<std::unique_ptr<FileSystem>> open(const Partition& partition) override {
     IMPRINT_TRY(admit_edit(canvas_, partition));
+    if (is_fat(partition)) return IMPRINT_TRY(FatFileSystem::open_edit(canvas_, partition, now_));
     if (!is_ext(partition)) return no_driver(canvas_, partition);
     TimePoint now = now_.value_or(TimePoint());
     if (!now_) now = IMPRINT_TRY(Volume::open_read(canvas_, partition)).last_written();

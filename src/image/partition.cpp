@@ -256,6 +256,12 @@ Result<PartitionTable> read_any(const FileImage& image) {
 
 }  // namespace
 
+std::string described_partition(const Partition& partition, const fs::path& image) {
+  const std::string label =
+      partition.label.empty() ? "" : fmt::format(" ({})", quoted(partition.label));
+  return fmt::format("partition {}{} of {}", partition.number, label, quoted(image.native()));
+}
+
 Result<PartitionTable> read_partition_table(const FileImage& image) {
   PartitionTable table = IMPRINT_TRY(read_any(image));
   IMPRINT_TRY(find_seals(image, table.partitions));

@@ -48,10 +48,7 @@ Volume::Impl::~Impl() {
 }
 
 std::string Volume::Impl::described() const {
-  const std::string label =
-      partition.label.empty() ? "" : fmt::format(" ({})", quoted(partition.label));
-  return fmt::format("partition {}{} of {}", partition.number, label,
-                     quoted(image.path().native()));
+  return described_partition(partition, image.path());
 }
 
 Result<> Volume::Impl::check(errcode_t code) {

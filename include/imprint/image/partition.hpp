@@ -23,6 +23,9 @@ struct Partition {
   std::string sealed = {};
 };
 
+/// For messages: "partition 1 ('BOOT') of 'x.img'".
+[[nodiscard]] std::string described_partition(const Partition& partition, const fs::path& image);
+
 /// `none`: the image is one file system, from its first byte to its last; it counts as partition 1.
 enum class TableKind { none, mbr, gpt };
 

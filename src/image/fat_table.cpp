@@ -1,0 +1,68 @@
+#include "fat_table.hpp"
+
+#include <fmt/format.h>
+
+#include "little_endian.hpp"
+
+namespace imprint::image {
+
+std::uint32_t FatTable::entry(Cluster cluster) const noexcept {
+  const auto number = [this](std::size_t offset, std::size_t size) {
+    return static_cast<std::uint32_t>(
+        ByteCursor(ByteView(bytes_).subspan(offset, size)).number(size));
+  };
+  switch (geometry_.type) {
+    case FatType::fat12: {
+      // Two entries in three bytes.
+      const std::uint32_t pair = number(cluster + cluster / 2, 2);
+      return cluster % 2 == 0 ? pair & 0xFFFU : pair >> 4U;
+    }
+    case FatType::fat16:
+      return number(std::size_t{cluster} * 2, 2);
+    case FatType::fat32:
+      break;
+  }
+  return number(std::size_t{cluster} * 4, 4) & 0x0FFFFFFFU;
+}
+
+bool FatTable::ends(std::uint32_t entry) const noexcept {
+  switch (geometry_.type) {
+    case FatType::fat12:
+      return entry >= 0xFF8;
+    case FatType::fat16:
+      return entry >= 0xFFF8;
+    case FatType::fat32:
+      break;
+  }
+  return entry >= 0x0FFFFFF8;
+}
+
+std::uint64_t FatTable::free_clusters() const noexcept {
+  std::uint64_t count = 0;
+  for (Cluster cluster = kFirstCluster; geometry_.is_cluster(cluster); ++cluster) {
+    if (is_free(cluster)) ++count;
+  }
+  return count;
+}
+
+Result<std::vector<Cluster>> FatTable::chain(Cluster first, std::uint64_t limit) const {
+  std::vector<Cluster> all;
+  for (std::uint32_t at = first; !ends(at) || all.empty(); at = entry(at)) {
+    if (!geometry_.is_cluster(at) || is_free(at)) {
+      return fail(Code::corrupt,
+                  fmt::format("its chain of clusters leads to cluster {}, which is {}; repair it "
+                              "with 'fsck.vfat'",
+                              at, geometry_.is_cluster(at) ? "free" : "none"));
+    }
+    if (all.size() >= limit) {
+      return fail(Code::corrupt,
+                  fmt::format("its chain has more than {} clusters, or runs in a circle; repair it "
+                              "with 'fsck.vfat'",
+                              limit));
+    }
+    all.push_back(at);
+  }
+  return all;
+}
+
+}  // namespace imprint::image
