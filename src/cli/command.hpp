@@ -21,6 +21,7 @@ Action add_materialize(CLI::App& program);
 Action add_verify(CLI::App& program);
 Action add_ca(CLI::App& program);
 Action add_ledger(CLI::App& program);
+Action add_doctor(CLI::App& program);
 Action add_ls(CLI::App& program);
 Action add_cat(CLI::App& program);
 Action add_cp(CLI::App& program);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "command.hpp"
+#include "engine_options.hpp"
 #include "help.hpp"
 #include "layout_options.hpp"
 #include "setting.hpp"
@@ -18,6 +19,7 @@ namespace {
 
 struct InjectOptions {
   pipeline::InjectRequest request;
+  EngineOptions engine;
   std::vector<std::string> settings;
   bool json = false;
 };
@@ -44,6 +46,9 @@ Exit run_inject_command(InjectOptions& options, Console& console) {
   if (!settings) return console.fail(settings.error());
   options.request.variables = std::move(*settings);
   options.request.unpacking = unpacking_for(console);
+  auto engine = options.engine.choice();
+  if (!engine) return console.fail(engine.error());
+  options.request.engine = std::move(*engine);
   const Clock& clock = system_clock();
   const auto report = pipeline::inject(options.request, clock);
   if (!report) return console.fail(report.error());
@@ -96,6 +101,7 @@ Action add_inject(CLI::App& program) {
   command->add_option("--ledger", request.ledger,
                       "Ledger to record in (default: ledger.db beside the CA certificate)");
   add_layout_options(*command, request.layout);
+  add_engine_options(*command, options->engine);
   command->add_flag("--force", request.force, "Replace an identity that is there already");
   command->add_flag("--json", options->json, "Print what was done as JSON on standard output");
   return [options](Console& console) { return run_inject_command(*options, console); };

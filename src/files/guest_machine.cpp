@@ -65,7 +65,8 @@ Result<> GuestMachine::start() {
   const std::array drives{drive};
   appliance_ = IMPRINT_TRY(
       guestfs::Appliance::start(drives, options_).context(quoted(image_.path().native())));
-  source_ = appliance_->source(0);
+  source_ = appliance_->source(0, purpose_ == Purpose::edit ? guestfs::Appliance::Access::edit
+                                                            : guestfs::Appliance::Access::read);
   return {};
 }
 
@@ -76,7 +77,7 @@ Result<image::FileSystemSource*> GuestMachine::source() {
 
 void GuestMachine::end_editing() {
   purpose_ = Purpose::read;
-  if (appliance_) source_ = appliance_->source(0);
+  if (appliance_) source_ = appliance_->source(0, guestfs::Appliance::Access::read);
 }
 
 Result<> GuestMachine::publish(const image::Patch& others, image::Survives survives) {

@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include "imprint/base/text.hpp"
+#include "imprint/golden/apply.hpp"
 
 namespace imprint::golden {
 namespace {
@@ -192,24 +193,31 @@ Result<image::FileSystem*> nearest_file_system(const Target& target) {
   }
 }
 
-/// An empty file of that capacity at the place, and which inode it got.
-Result<std::optional<PlacedCopy>> place(const Target& target, const DeviceFile& file,
-                                        std::uint64_t size_bytes, const EditPlan& plan,
-                                        EditPlan::Claims& claims, std::vector<std::string>* notes) {
+/// Whether a device file is to be written there: false when the other root has done it.
+Result<bool> may_place(const Target& target, const DeviceFile& file, const EditPlan& plan,
+                       const EditPlan::Claims& claims, std::vector<std::string>* notes) {
   const auto before = IMPRINT_TRY(locate(target));
   IMPRINT_TRY(is_done(target, plan.shared_places, before));
   IMPRINT_TRY(is_done(target, plan.merged_places, before));
   if (before && plan.shared_places.contains(place_of(*before))) {
     return target.refuse({Code::invalid_input, "is both a shared and a per-device file"});
   }
-  if (IMPRINT_TRY(is_done(target, claims, before))) return std::optional<PlacedCopy>();
+  if (IMPRINT_TRY(is_done(target, claims, before))) return false;
   if (before && before->node) {
     if (!file.replace) {
       return target.refuse({Code::exists, "exists already; --force replaces it"});
     }
     if (notes != nullptr) notes->push_back(note_of_replacement(target));
   }
+  return true;
+}
 
+/// An empty file of that capacity at the place, and which inode it got.
+Result<std::optional<PlacedCopy>> place(const Target& target, const DeviceFile& file,
+                                        std::uint64_t size_bytes, const EditPlan& plan,
+                                        EditPlan::Claims& claims, std::vector<std::string>* notes) {
+  if (!IMPRINT_TRY(may_place(target, file, plan, claims, notes)))
+    return std::optional<PlacedCopy>();
   image::FileSystem& file_system = *IMPRINT_TRY(nearest_file_system(target));
   const image::Volume* volume = file_system.volume();
   if (volume == nullptr) {
@@ -281,6 +289,23 @@ Result<std::vector<PlacedCopy>> place_device_files(image::FileSystems& file_syst
         volumes[i]->placement(copy.inode).context(quoted(copy.path)).context(copy.label));
   }
   return copies;
+}
+
+Result<std::vector<std::string>> apply(image::FileSystems& file_systems, Recipe recipe,
+                                       std::span<const ByteView> contents) {
+  EditPlan plan;
+  plan.recipe = std::move(recipe);
+  IMPRINT_TRY(plan_edits(file_systems, plan));
+  EditPlan::Claims claims;
+  std::vector<std::string> notes = plan.notes;
+  const std::vector<DeviceFile>& files = plan.recipe.device_files;
+  const auto write_one = [&](const Target& target, const DeviceFile& file) -> Result<> {
+    const auto index = static_cast<std::size_t>(&file - files.data());
+    if (!IMPRINT_TRY(may_place(target, file, plan, claims, &notes))) return {};
+    return write(target, contents[index], file.attributes, file.extended_attributes, claims);
+  };
+  IMPRINT_TRY(for_each_target(file_systems, files, write_one));
+  return notes;
 }
 
 Result<> check_edits(const image::ImageReader& image, const image::Layout& layout,

@@ -14,12 +14,15 @@ namespace {
 
 class Source final : public image::FileSystemSource {
  public:
-  Source(Session& session, std::size_t drive) : session_(session), drive_(drive) {}
+  Source(Session& session, std::size_t drive, Appliance::Access access)
+      : session_(session),
+        drive_(drive),
+        access_(access) {}
 
   [[nodiscard]] Result<std::unique_ptr<image::FileSystem>> open(
       const image::Partition& partition) override {
-    Session::Mount mount = IMPRINT_TRY(
-        session_.mount(drive_, partition).context(fmt::format("partition {}", partition.number)));
+    Session::Mount mount = IMPRINT_TRY(session_.mount(drive_, partition, access_)
+                                           .context(fmt::format("partition {}", partition.number)));
     return std::unique_ptr<image::FileSystem>(
         std::make_unique<GuestFileSystem>(session_, partition, std::move(mount)));
   }
@@ -27,14 +30,16 @@ class Source final : public image::FileSystemSource {
  private:
   Session& session_;
   std::size_t drive_;
+  Appliance::Access access_;
 };
 
 class RunningAppliance final : public Appliance {
  public:
   explicit RunningAppliance(std::unique_ptr<Session> session) : session_(std::move(session)) {}
 
-  [[nodiscard]] std::unique_ptr<image::FileSystemSource> source(std::size_t drive) override {
-    return std::make_unique<Source>(*session_, drive);
+  [[nodiscard]] std::unique_ptr<image::FileSystemSource> source(std::size_t drive,
+                                                                Access access) override {
+    return std::make_unique<Source>(*session_, drive, access);
   }
 
   [[nodiscard]] Acceleration acceleration() const noexcept override {

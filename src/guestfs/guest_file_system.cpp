@@ -112,6 +112,7 @@ Result<> GuestFileSystem::edited(Result<> result) {
 
 Result<> GuestFileSystem::writable() const {
   if (committed_) return fail(Code::internal, "the file system has been committed");
+  if (mount_.read_only) return fail(Code::internal, "the file system was opened for reading only");
   if (broken_) return fail(Code::internal, "an earlier edit failed half-way");
   return {};
 }
@@ -404,7 +405,7 @@ Result<> GuestFileSystem::set_extended_attribute(std::string_view path, const st
 }
 
 Result<> GuestFileSystem::commit() {
-  IMPRINT_TRY(writable());
+  if (!mount_.read_only) IMPRINT_TRY(writable());
   committed_ = true;
   return session_.unmount(mount_, freed_);
 }

@@ -116,7 +116,8 @@ echo {0}{1})",
   return handle().shell(script);
 }
 
-Result<Session::Mount> Session::mount(std::size_t drive, const image::Partition& partition) {
+Result<Session::Mount> Session::mount(std::size_t drive, const image::Partition& partition,
+                                      Appliance::Access access) {
   if (open_ > 0 && attached_ != drive) {
     return fail(Code::busy,
                 fmt::format("a file system of {} is still open, and the appliance looks at one "
@@ -128,11 +129,13 @@ Result<Session::Mount> Session::mount(std::size_t drive, const image::Partition&
   const std::string outer = IMPRINT_TRY(add_partition(partition));
   const std::string device = IMPRINT_TRY(without_layers(outer, 0));
   Mount mount{.directory = mount_directory(partition),
-              .kind = IMPRINT_TRY(kind_of(device)),
+              .kind = {},
+              .read_only = drives_[drive].read_only || access == Appliance::Access::read,
               .generation = generation_};
+  mount.kind = IMPRINT_TRY(kind_of(device));
   const std::string script =
       fmt::format("mkdir -p /sysroot{0} && mount -o {1} {2} /sysroot{0}", mount.directory,
-                  drives_[drive].read_only ? "ro" : "rw,noatime", device);
+                  mount.read_only ? "ro" : "rw,noatime", device);
   if (const auto mounted = handle().shell(script); !mounted) {
     return fail(Code::unsupported,
                 fmt::format("the appliance cannot mount the {} file system: {}",

@@ -40,12 +40,14 @@ class Session {
   struct Mount {
     std::string directory;  ///< in libguestfs's name space, "/p4"
     std::string kind;       ///< blkid's word for what is mounted, "xfs"
+    bool read_only = false;
     std::uint64_t generation = 0;
   };
 
   /// Brings a drive into the machine unless it is there, and mounts one of its partitions, through
   /// LUKS and LVM where there are such.
-  Result<Mount> mount(std::size_t drive, const image::Partition& partition);
+  Result<Mount> mount(std::size_t drive, const image::Partition& partition,
+                      Appliance::Access access = Appliance::Access::edit);
   /// Syncs and takes the file system off; `trim`: what is free in it becomes holes of the image.
   Result<> unmount(const Mount& mount, bool trim);
   /// For what is given up: unmounted as well, errors ignored.

@@ -14,6 +14,7 @@
 #include "check_conf.hpp"
 #include "check_files.hpp"
 #include "device_layout.hpp"
+#include "guest_edit.hpp"
 #include "imprint/authority/authority.hpp"
 #include "imprint/authority/ca_init.hpp"
 #include "imprint/base/text.hpp"
@@ -141,17 +142,23 @@ std::optional<crypto::Certificate> present_certificate(const image::FileImage& i
   return certificate ? std::optional(std::move(*certificate)) : std::nullopt;
 }
 
-/// Plans and checks the whole change in memory; the image is only read.
-Result<Edit> plan_edit(const image::FileImage& image, Work& work, bool force) {
-  Edit edit;
-  edit.layout = IMPRINT_TRY(layout_for(image, work.manifest));
+Result<golden::Recipe> recipe_of(const Work& work, bool force) {
   const std::vector<ByteView> contents = work.contents();
   NominalSizes sizes{.key_bytes = contents[kKeyFile].size(),
                      .certificate_bytes = contents[kCertificateFile].size(),
                      .text_bytes = {}};
   for (const std::string& text : work.texts)
     sizes.text_bytes.push_back(text.size());
-  golden::Recipe recipe = IMPRINT_TRY(make_recipe(work.manifest, sizes, force));
+  return make_recipe(work.manifest, sizes, force);
+}
+
+/// Plans and checks the whole change in memory; the image is only read.
+Result<Edit> plan_edit(const image::FileImage& image, const image::Layout& layout, Work& work,
+                       bool force) {
+  Edit edit;
+  edit.layout = layout;
+  const std::vector<ByteView> contents = work.contents();
+  golden::Recipe recipe = IMPRINT_TRY(recipe_of(work, force));
   edit.device_files = recipe.device_files;
   edit.replaced = present_certificate(image, edit.layout, work.manifest.identity.certificate_path);
 
@@ -195,6 +202,11 @@ Result<> check_written(const fs::path& path, const Edit& edit, const Work& work)
   return check_device_files(file_systems, edit.device_files, work.contents());
 }
 
+Result<> publish(NewFile& copy, const fs::path& target) {
+  IMPRINT_TRY(copy.publish_synced());
+  return sync_directory(target.parent_path().empty() ? fs::path(".") : target.parent_path());
+}
+
 Result<> write_copy(const image::FileImage& image, const fs::path& target, const Edit& edit,
                     const Work& work) {
   NewFile copy = IMPRINT_TRY(NewFile::beside(target, kImageMode));
@@ -202,8 +214,7 @@ Result<> write_copy(const image::FileImage& image, const fs::path& target, const
   IMPRINT_TRY(edit.patch.apply(copy.file()));
   IMPRINT_TRY(copy.file().sync());
   IMPRINT_TRY(check_written(copy.temporary_path(), edit, work));
-  IMPRINT_TRY(copy.publish_synced());
-  return sync_directory(target.parent_path().empty() ? fs::path(".") : target.parent_path());
+  return publish(copy, target);
 }
 
 Result<> write(const InjectRequest& request, const image::FileImage& image, const Edit& edit,
@@ -245,6 +256,50 @@ Result<> check_request(const InjectRequest& request) {
   return {};
 }
 
+/// What the report says of an image that an appliance has edited, and the image.
+Result<GuestEdit> edit_through_guest(const InjectRequest& request, const image::FileImage& image,
+                                     const image::Layout& layout, Work& work) {
+  std::error_code ignored;
+  // In place: what a link leads to is replaced, not the link.
+  const fs::path target = request.output ? *request.output : fs::canonical(request.image, ignored);
+  unsigned mode = kImageMode;
+  if (!request.output) {
+    mode = static_cast<unsigned>(fs::status(target, ignored).permissions() & fs::perms::mask);
+  }
+  golden::Recipe recipe = IMPRINT_TRY(recipe_of(work, request.force));
+  GuestEdit edit =
+      IMPRINT_TRY(edit_through_guest({.image = image,
+                                      .layout = layout,
+                                      .identity = work.manifest.identity,
+                                      .target = target,
+                                      .mode = mode},
+                                     std::move(recipe), work.contents(), request.engine));
+  std::ranges::move(edit.notes, std::back_inserter(work.report.notes));
+  std::ranges::move(edit.warnings, std::back_inserter(work.report.warnings));
+  work.report.replaced = edit.replaced.has_value();
+  for (const ByteView content : work.contents())
+    work.report.bytes_written += content.size();
+  return edit;
+}
+
+/// Records the certificate, then lets `write` put the image in place. From the first on the
+/// certificate is known to the ledger, whatever happens to us.
+template <class Write>
+Result<> record_and_write(const InjectRequest& request, const Work& work,
+                          const std::optional<crypto::Certificate>& replaced, const Clock& clock,
+                          Write write_image) {
+  auto entry = IMPRINT_TRY(
+      InjectLedger::record(request, work.manifest, work.authority, *work.certificate, clock));
+  if (!request.output) IMPRINT_TRY(entry.replaces(replaced));
+  if (Result<> written = write_image(entry.note()); !written) {
+    Error error = std::move(written).error();
+    if (Result<> recorded = entry.failed(error.message(), clock); !recorded)
+      error = std::move(error).context(recorded.error().message());
+    return fail(std::move(error));
+  }
+  return entry.placed(clock);
+}
+
 }  // namespace
 
 Result<InjectReport> inject(const InjectRequest& request, const Clock& clock) {
@@ -256,23 +311,22 @@ Result<InjectReport> inject(const InjectRequest& request, const Clock& clock) {
   if (unpacking.directory.empty() && request.output)
     unpacking.directory = request.output->parent_path();
   const auto image = IMPRINT_TRY(image::open_image(request.image, unpacking));
-  const Edit edit = IMPRINT_TRY(plan_edit(image, work, request.force));
+  const image::Layout layout = IMPRINT_TRY(layout_for(image, work.manifest));
   work.report.image = request.output.value_or(request.image);
+  if (uses_appliance(request.engine, layout)) {
+    GuestEdit edit = IMPRINT_TRY(edit_through_guest(request, image, layout, work));
+    IMPRINT_TRY(record_and_write(request, work, edit.replaced, clock, [&](const std::string&) {
+      return publish(edit.copy, edit.target);
+    }));
+    return std::move(work.report);
+  }
+  const Edit edit = IMPRINT_TRY(plan_edit(image, layout, work, request.force));
   work.report.replaced = edit.replaced.has_value();
   work.report.bytes_written = edit.patch.total_bytes();
 
-  // Everything was tried. Beyond this point the certificate is known to the ledger, whatever
-  // happens to us.
-  auto entry = IMPRINT_TRY(
-      InjectLedger::record(request, work.manifest, work.authority, *work.certificate, clock));
-  if (!request.output) IMPRINT_TRY(entry.replaces(edit.replaced));
-  if (Result<> written = write(request, image, edit, work, entry.note()); !written) {
-    Error error = std::move(written).error();
-    if (Result<> recorded = entry.failed(error.message(), clock); !recorded)
-      error = std::move(error).context(recorded.error().message());
-    return fail(std::move(error));
-  }
-  IMPRINT_TRY(entry.placed(clock));
+  IMPRINT_TRY(record_and_write(request, work, edit.replaced, clock, [&](const std::string& note) {
+    return write(request, image, edit, work, note);
+  }));
   return std::move(work.report);
 }
 
@@ -281,8 +335,10 @@ Result<std::optional<std::string>> finish_interrupted(const fs::path& image, con
   if (recovery.outcome == image::Recovery::Outcome::nothing_to_do)
     return std::optional<std::string>();
   const bool forward = recovery.outcome == image::Recovery::Outcome::rolled_forward;
-  std::string message = fmt::format("{}: an interrupted inject was {}", image.string(),
-                                    forward ? "finished" : "undone");
+  // Only an inject has something to tell a ledger.
+  std::string message =
+      fmt::format("{}: an interrupted {} was {}", image.string(),
+                  recovery.note.empty() ? "edit" : "inject", forward ? "finished" : "undone");
   if (Result<> settled = InjectLedger::settle(recovery.note, forward, clock); !settled) {
     message += fmt::format(" (its ledger could not be told: {})", settled.error().message());
   }

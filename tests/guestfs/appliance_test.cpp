@@ -459,9 +459,8 @@ TEST_F(GuestTest, ChangesNothingOfAReadOnlyImage) {
   ASSERT_THAT(file_system, IsOk());
   EXPECT_THAT(*(*file_system)->list("/"), ElementsAre("lost+found"));
   EXPECT_THAT((*file_system)->make_directory("/x", {}),
-              FailsWith(Code::io, "Read-only file system"));
-  EXPECT_THAT((*file_system)->commit(),
-              FailsWith(Code::internal, "an earlier edit failed half-way"));
+              FailsWith(Code::internal, "opened for reading only"));
+  EXPECT_THAT((*file_system)->commit(), IsOk());
   file_system->reset();
   EXPECT_EQ(run({"sha256sum", file_of(read_only).string()}), before);
 }

@@ -3,8 +3,11 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "imprint/base/file.hpp"
 #include "imprint/base/result.hpp"
@@ -28,7 +31,7 @@ struct ApplianceOptions {
   /// How long a machine that uses KVM may take to come up before emulation is tried instead.
   std::chrono::milliseconds kvm_timeout = std::chrono::seconds(20);
   /// Empty: an encrypted partition is an error that says what to do.
-  PassphraseQuestion passphrase;
+  PassphraseQuestion passphrase = {};
 };
 
 /// btrfs, f2fs, xfs and whatever else a Linux kernel knows, also inside LVM and LUKS: a small
@@ -56,10 +59,14 @@ class Appliance {
   Appliance& operator=(const Appliance&) = delete;
   virtual ~Appliance() = default;
 
+  /// Whether file systems are to be changed; those of read-only drives never are.
+  enum class Access { read, edit };
+
   /// The file systems of one drive, by index. The appliance outlives the source. What a file system
   /// has committed is in the image file, for everybody to read; whoever needs it on the disk syncs
   /// the file. Code::busy from open() while a file system of another drive is open.
-  [[nodiscard]] virtual std::unique_ptr<image::FileSystemSource> source(std::size_t drive) = 0;
+  [[nodiscard]] virtual std::unique_ptr<image::FileSystemSource> source(
+      std::size_t drive, Access access = Access::edit) = 0;
 
   /// Whether emulation was chosen, or had to be.
   [[nodiscard]] virtual Acceleration acceleration() const noexcept = 0;
@@ -71,6 +78,22 @@ class Appliance {
 /// Whether a partition of this kind (blkid's word) has to be opened through an appliance: true for
 /// what the native source cannot open and a Linux kernel can.
 [[nodiscard]] bool needs_appliance(std::string_view file_system) noexcept;
+
+/// Whether an appliance works here, by trying.
+struct Trial {
+  struct Kind {
+    std::string file_system;
+    std::optional<Error> error;
+  };
+
+  Appliance::Acceleration acceleration = Appliance::Acceleration::emulation;
+  std::chrono::milliseconds start{};  ///< how long the start took
+  std::vector<Kind> kinds;            ///< made, written, and read again through another mount
+};
+
+/// Starts one with new, empty disks in this directory, which are removed again.
+[[nodiscard]] Result<Trial> try_appliance(const fs::path& directory,
+                                          const ApplianceOptions& options = {});
 
 /// libguestfs's version as "1.48.6"; Code::io with the package to install when it is not there.
 [[nodiscard]] Result<std::string> library_version();

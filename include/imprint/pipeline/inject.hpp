@@ -10,6 +10,7 @@
 #include "imprint/base/result.hpp"
 #include "imprint/image/decompress.hpp"
 #include "imprint/image/partition.hpp"
+#include "imprint/pipeline/engine.hpp"
 
 namespace imprint::pipeline {
 
@@ -30,6 +31,7 @@ struct InjectRequest {
   std::optional<fs::path> ledger;   ///< none: ledger.db beside the CA certificate
   image::LayoutChoice layout = {};  ///< stands above the manifest's
   bool force = false;               ///< replace an identity that is there
+  EngineChoice engine = {};
   image::Unpacking unpacking = {};  ///< for a compressed image; no directory: the output's
 };
 
@@ -46,8 +48,9 @@ struct InjectReport {
   std::vector<std::string> warnings;
 };
 
-/// One image, in place (atomically, see image/redo.hpp) or into a new file, which a compressed
-/// image needs. On failure the image is what it was.
+/// One image, in place (atomically, see image/redo.hpp; a copy that takes its name where an
+/// appliance does the work) or into a new file, which a compressed image needs. On failure the
+/// image is what it was.
 Result<InjectReport> inject(const InjectRequest& request, const Clock& clock);
 
 /// Finishes what an interrupted in-place inject left on this image, in the image and in the ledger;

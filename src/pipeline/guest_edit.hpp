@@ -1,0 +1,49 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "imprint/base/file.hpp"
+#include "imprint/crypto/certificate.hpp"
+#include "imprint/golden/recipe.hpp"
+#include "imprint/guestfs/appliance.hpp"
+#include "imprint/image/partition.hpp"
+#include "imprint/image/reader.hpp"
+#include "imprint/manifest/manifest.hpp"
+#include "imprint/pipeline/engine.hpp"
+
+namespace imprint::pipeline {
+
+/// Whether this image goes through the appliance.
+[[nodiscard]] bool uses_appliance(const EngineChoice& choice, const image::Layout& layout);
+
+[[nodiscard]] guestfs::ApplianceOptions appliance_options(const EngineChoice& choice);
+
+struct GuestEditRequest {
+  const image::FileImage& image;
+  const image::Layout& layout;
+  const manifest::IdentitySpec& identity;
+  fs::path target;  ///< where the result is to appear
+  unsigned mode = 0600;
+};
+
+/// The new image, checked and synced, and what is to be told about it.
+struct GuestEdit {
+  NewFile copy;
+  fs::path target;
+  std::optional<crypto::Certificate> replaced;
+  std::vector<std::string> notes;
+  std::vector<std::string> warnings;
+};
+
+/// Copies the image beside its target and applies the recipe to the copy in an appliance; then
+/// looks at everything through another mount. The image itself is only read. On failure nothing is
+/// left.
+[[nodiscard]] Result<GuestEdit> edit_through_guest(const GuestEditRequest& request,
+                                                   golden::Recipe recipe,
+                                                   std::span<const ByteView> contents,
+                                                   const EngineChoice& choice);
+
+}  // namespace imprint::pipeline
