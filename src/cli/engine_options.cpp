@@ -6,7 +6,7 @@ namespace imprint::cli {
 
 Result<pipeline::EngineChoice> EngineOptions::choice() const {
   pipeline::EngineChoice choice;
-  choice.engine = IMPRINT_TRY(pipeline::parse_engine(engine));
+  choice.engine = IMPRINT_TRY(guestfs::parse_engine(engine));
   choice.timeout = std::chrono::seconds(timeout_s);
   if (!luks_passphrase.empty()) choice.luks_passphrase = luks_passphrase;
   return choice;

@@ -22,10 +22,14 @@ void ViewArguments::add_to(CLI::App& command) {
                   "that has the path)")
       ->excludes(part);
   add_layout_options(command, layout);
+  add_engine_options(command, engine);
 }
 
 Result<files::ViewOptions> ViewArguments::options() const {
   files::ViewOptions options;
+  const pipeline::EngineChoice choice = IMPRINT_TRY(engine.choice());
+  options.engine = choice.engine;
+  options.appliance = pipeline::appliance_options(choice);
   options.layout = layout;
   options.partition = partition;
   if (root == "a") {

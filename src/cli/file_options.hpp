@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "console.hpp"
+#include "engine_options.hpp"
 #include "imprint/base/result.hpp"
 #include "imprint/files/address.hpp"
 #include "imprint/files/changes.hpp"
@@ -19,6 +20,7 @@ namespace imprint::cli {
 
 /// Which of an image's file systems the paths of a file command are about.
 struct ViewArguments {
+  EngineOptions engine;
   image::LayoutChoice layout;
   std::optional<int> partition;
   std::string root;

@@ -14,7 +14,8 @@ namespace {
 
 class MixedSource final : public image::FileSystemSource {
  public:
-  MixedSource(std::unique_ptr<image::FileSystemSource> native, GuestMachine& machine, Engine engine)
+  MixedSource(std::unique_ptr<image::FileSystemSource> native, GuestMachine& machine,
+              guestfs::Engine engine)
       : native_(std::move(native)),
         machine_(machine),
         engine_(engine) {}
@@ -22,8 +23,8 @@ class MixedSource final : public image::FileSystemSource {
   [[nodiscard]] Result<std::unique_ptr<image::FileSystem>> open(
       const image::Partition& partition) override {
     const bool through_machine =
-        engine_ == Engine::guestfs ||
-        (engine_ == Engine::automatic && guestfs::needs_appliance(partition.file_system));
+        engine_ == guestfs::Engine::guestfs ||
+        (engine_ == guestfs::Engine::automatic && guestfs::needs_appliance(partition.file_system));
     if (!through_machine) return native_->open(partition);
     image::FileSystemSource* source = IMPRINT_TRY(machine_.source());
     return source->open(partition);
@@ -32,7 +33,7 @@ class MixedSource final : public image::FileSystemSource {
  private:
   std::unique_ptr<image::FileSystemSource> native_;
   GuestMachine& machine_;
-  Engine engine_;
+  guestfs::Engine engine_;
 };
 
 /// A name under which another process of this user can open the file, also when it has none.
@@ -97,7 +98,8 @@ Result<> GuestMachine::publish(const image::Patch& others, image::Survives survi
 }
 
 std::unique_ptr<image::FileSystemSource> mixed_source(
-    std::unique_ptr<image::FileSystemSource> native, GuestMachine& machine, Engine engine) {
+    std::unique_ptr<image::FileSystemSource> native, GuestMachine& machine,
+    guestfs::Engine engine) {
   return std::make_unique<MixedSource>(std::move(native), machine, engine);
 }
 

@@ -52,6 +52,6 @@ class GuestMachine {
 /// Opens file systems in this process where it can, and through the machine where it cannot, or
 /// always. The machine outlives it.
 [[nodiscard]] std::unique_ptr<image::FileSystemSource> mixed_source(
-    std::unique_ptr<image::FileSystemSource> native, GuestMachine& machine, Engine engine);
+    std::unique_ptr<image::FileSystemSource> native, GuestMachine& machine, guestfs::Engine engine);
 
 }  // namespace imprint::files

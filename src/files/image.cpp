@@ -139,7 +139,7 @@ Result<> ImageEdit::check_result(const Check& check) {
   file_systems_.reset();
   machine_->end_editing();
   auto source = mixed_source(image::read_natively(*canvas_), *machine_,
-                             machine_->has_copy() ? options_.engine : Engine::native);
+                             machine_->has_copy() ? options_.engine : guestfs::Engine::native);
   auto result = IMPRINT_TRY(ResultView::open(image_, std::move(source), layout, options_));
   return check(*result).context("checking what would be written");
 }

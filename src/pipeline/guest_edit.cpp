@@ -31,15 +31,6 @@ std::optional<crypto::Certificate> certificate_in(image::FileSystems& file_syste
 
 }  // namespace
 
-Result<Engine> parse_engine(std::string_view word) {
-  if (word == "auto") return Engine::automatic;
-  if (word == "native") return Engine::native;
-  if (word == "guestfs") return Engine::guestfs;
-  return fail(Code::invalid_input,
-              fmt::format("--engine {} is no engine; known are auto, native, guestfs",
-                          quoted(std::string(word))));
-}
-
 bool uses_appliance(const EngineChoice& choice, const image::Layout& layout) {
   if (choice.engine != Engine::automatic) return choice.engine == Engine::guestfs;
   return layout.data && guestfs::needs_appliance(layout.data->file_system);

@@ -19,8 +19,6 @@ namespace imprint::pipeline {
 /// Whether this image goes through the appliance.
 [[nodiscard]] bool uses_appliance(const EngineChoice& choice, const image::Layout& layout);
 
-[[nodiscard]] guestfs::ApplianceOptions appliance_options(const EngineChoice& choice);
-
 struct GuestEditRequest {
   const image::FileImage& image;
   const image::Layout& layout;

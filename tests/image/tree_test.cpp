@@ -271,7 +271,8 @@ TEST_F(Tree, BootMountPointsLeadToTheBootPartitionAndNothingElseDoes) {
     ASSERT_THAT(written, IsOk()) << path;
     EXPECT_EQ(written->file_system, root_.get()) << path;
   }
-  EXPECT_EQ(device.write_file("/data/uboot/x", ByteView(), attributes(0644))->file_system, data_.get());
+  EXPECT_EQ(device.write_file("/data/uboot/x", ByteView(), attributes(0644))->file_system,
+            data_.get());
 }
 
 TEST_F(Tree, WithoutABootPartitionItsMountPointsAreDirectoriesOfTheRoot) {

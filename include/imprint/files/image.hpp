@@ -10,6 +10,7 @@
 #include "imprint/base/clock.hpp"
 #include "imprint/base/result.hpp"
 #include "imprint/guestfs/appliance.hpp"
+#include "imprint/guestfs/engine.hpp"
 #include "imprint/image/decompress.hpp"
 #include "imprint/image/file_systems.hpp"
 #include "imprint/image/redo.hpp"
@@ -21,15 +22,8 @@ class GuestMachine;
 /// Which of two root file systems a command is about. Reading takes A where nothing is said.
 enum class RootChoice { both, a, b };
 
-/// Who opens file systems that this process has no code for (btrfs, xfs, LVM, LUKS, ...).
-enum class Engine {
-  automatic,  ///< an appliance, started when one of them is needed
-  native,     ///< nobody: they are refused
-  guestfs,    ///< an appliance, for all file systems
-};
-
 struct ViewOptions {
-  Engine engine = Engine::automatic;
+  guestfs::Engine engine = guestfs::Engine::automatic;
   guestfs::ApplianceOptions appliance = {};
   image::LayoutChoice layout;
   std::optional<int> partition;  ///< this one alone; its root is `/`

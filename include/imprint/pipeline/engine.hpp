@@ -3,18 +3,14 @@
 #include <chrono>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "imprint/base/result.hpp"
+#include "imprint/guestfs/appliance.hpp"
+#include "imprint/guestfs/engine.hpp"
 
 namespace imprint::pipeline {
 
-/// Who edits the file systems of an image.
-enum class Engine {
-  automatic,  ///< this process, unless the data partition needs an appliance
-  native,     ///< this process: ext2, ext3, ext4 and FAT
-  guestfs,    ///< a Linux kernel in libguestfs's appliance
-};
+using guestfs::Engine;
 
 struct EngineChoice {
   Engine engine = Engine::automatic;
@@ -24,7 +20,7 @@ struct EngineChoice {
   std::optional<std::string> luks_passphrase;
 };
 
-/// `auto`, `native` or `guestfs`.
-[[nodiscard]] Result<Engine> parse_engine(std::string_view word);
+/// The choice as an appliance takes it: the passphrase is asked for when it is needed.
+[[nodiscard]] guestfs::ApplianceOptions appliance_options(const EngineChoice& choice);
 
 }  // namespace imprint::pipeline
