@@ -163,12 +163,10 @@ TEST(BadImage, FileSystemsInDoubtfulStateAreRefused) {
       {"not unmounted", debugfs(kRootfsA, {"ssv state 0"}),
        "partition 2 of 'own.sdimg': the file system was not cleanly unmounted; repair it with "
        "'e2fsck -f' on the partition and try again"},
-      {"unknown feature", debugfs(kData, {"feature encrypt"}),
-       "partition 4 ('data') of 'own.sdimg': the file system uses 'encrypt', which this version "
-       "does not support; make it without ('mke2fs -O ^FEATURE')"},
       {"feature from the future", debugfs(kRootfsA, {"feature FEATURE_I28"}),
-       "partition 2 of 'own.sdimg': the file system uses 'FEATURE_I28', which this version does "
-       "not support; make it without ('mke2fs -O ^FEATURE')"},
+       "'own.sdimg': rootfs A (partition 2): '/etc/mender/server.crt': partition 2 of 'own.sdimg': "
+       "the file system uses 'FEATURE_I28', which this version does not support; make it without "
+       "('mke2fs -O ^FEATURE')"},
       {"broken superblock", debugfs(kData, {"ssv blocks_count 99999999"}),
        "partition 4 ('data') of 'own.sdimg': The ext2 superblock is corrupt; repair the file "
        "system with 'e2fsck -f' and try again"},

@@ -63,10 +63,10 @@ struct LayoutChoice {
   std::optional<int> data = std::nullopt;
 };
 
-/// Roles by content first (data: ext file system with /mender/device_type; rootfs: ext file system
-/// with /etc/mender), then label `data`, then position (mender layout: boot, A, B, data). More than
-/// one candidate for a role is an error that lists what was found. A and B in order of partition
-/// number; an empty ext between or after a populated rootfs is B.
+/// Roles by choice, then by content (data: /mender/device_type; roots: /etc/mender), then by label
+/// (`data`, `boot`), then by position (boot, A, B, data); docs/image.md has the rules. A role may
+/// have nobody. Errors: two answers for one role, or a choice that cannot be, with what was found;
+/// an ext file system that needs repair where one of ours may be.
 [[nodiscard]] Result<Layout> find_layout(const FileImage& image, const LayoutChoice& choice = {});
 
 /// The data partition; Code::invalid_input, with what the image has instead, when there is none.
