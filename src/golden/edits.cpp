@@ -222,8 +222,9 @@ Result<std::optional<PlacedCopy>> place(const Target& target, const DeviceFile& 
   const image::Volume* volume = file_system.volume();
   if (volume == nullptr) {
     return target.refuse(
-        {Code::unsupported, fmt::format("a device's own file cannot be placed on {}",
-                                        file_system.partition().file_system)});
+        {Code::unsupported,
+         fmt::format("a device's own file cannot be placed on {}; it needs ext2, ext3 or ext4",
+                     file_system.partition().file_system)});
   }
   PlacedCopy copy{.device_file = 0,
                   .root = target.root_index,

@@ -163,6 +163,10 @@ TEST(BadImage, FileSystemsInDoubtfulStateAreRefused) {
       {"not unmounted", debugfs(kRootfsA, {"ssv state 0"}),
        "partition 2 of 'own.sdimg': the file system was not cleanly unmounted; repair it with "
        "'e2fsck -f' on the partition and try again"},
+      {"a feature that is only read", debugfs(kData, {"feature quota"}),
+       "'own.sdimg': rootfs A (partition 2): '/data/mender/mender-cert-private.pem': partition 4 "
+       "('data') of 'own.sdimg': the file system uses 'quota', which this version can read but not "
+       "edit; make it without ('mke2fs -O ^FEATURE')"},
       {"feature from the future", debugfs(kRootfsA, {"feature FEATURE_I28"}),
        "'own.sdimg': rootfs A (partition 2): '/etc/mender/server.crt': partition 2 of 'own.sdimg': "
        "the file system uses 'FEATURE_I28', which this version does not support; make it without "
