@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include "imprint/base/text.hpp"
+#include "imprint/image/file_systems.hpp"
 
 namespace imprint::guestfs {
 
@@ -124,13 +125,15 @@ Result<Session::Mount> Session::mount(std::size_t drive, const image::Partition&
                             "image at a time",
                             quoted(drives_[*attached_].image.string())));
   }
+  const bool read_only = drives_[drive].read_only || access == Appliance::Access::read;
+  if (!read_only) IMPRINT_TRY(image::admit_edit(drives_[drive].image, partition));
   // When nothing is open the drive is brought in anew, so that what is read comes from the image.
   if (open_ == 0) IMPRINT_TRY(attach(drive));
   const std::string outer = IMPRINT_TRY(add_partition(partition));
   const std::string device = IMPRINT_TRY(without_layers(outer, 0));
   Mount mount{.directory = mount_directory(partition),
               .kind = {},
-              .read_only = drives_[drive].read_only || access == Appliance::Access::read,
+              .read_only = read_only,
               .generation = generation_};
   mount.kind = IMPRINT_TRY(kind_of(device));
   const std::string script =

@@ -1,10 +1,6 @@
 // Which code reads a partition in this process: libext2fs for ext2, ext3 and ext4, our reader
 // and mtools for FAT.
 
-#include <algorithm>
-#include <array>
-#include <string_view>
-
 #include <fmt/format.h>
 
 #include "fat_file_system.hpp"
@@ -34,24 +30,6 @@ namespace {
                           quoted(image.path().native()), partition.file_system));
 }
 
-constexpr std::string_view kWriteToData =
-    "write to the data partition instead (paths under /data, mender_conf.target \"data\")";
-
-/// What no engine can change, or should.
-Result<> admit_edit(const ImageReader& image, const Partition& partition) {
-  const std::string where =
-      fmt::format("partition {} of {}", partition.number, quoted(image.path().native()));
-  if (!partition.sealed.empty()) {
-    return fail(Code::unsupported, fmt::format("{} {}, so a device would not accept a change: {}",
-                                               where, partition.sealed, kWriteToData));
-  }
-  constexpr std::array<std::string_view, 5> kReadOnly = {"squashfs", "squashfs3", "erofs", "cramfs",
-                                                         "romfs"};
-  if (std::ranges::find(kReadOnly, partition.file_system) == kReadOnly.end()) return {};
-  return fail(Code::unsupported, fmt::format("{} holds {}, which cannot be changed: {}", where,
-                                             partition.file_system, kWriteToData));
-}
-
 class Reading final : public FileSystemSource {
  public:
   explicit Reading(const ImageReader& image) : image_(image) {}
@@ -72,7 +50,7 @@ class Editing final : public FileSystemSource {
   Editing(Canvas& canvas, std::optional<TimePoint> now) : canvas_(canvas), now_(now) {}
 
   Result<std::unique_ptr<FileSystem>> open(const Partition& partition) override {
-    IMPRINT_TRY(admit_edit(canvas_, partition));
+    IMPRINT_TRY(admit_edit(canvas_.path(), partition));
     if (is_fat(partition)) return IMPRINT_TRY(FatFileSystem::open_edit(canvas_, partition, now_));
     if (!is_ext(partition)) return no_driver(canvas_, partition);
     TimePoint now = now_.value_or(TimePoint());

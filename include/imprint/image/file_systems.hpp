@@ -18,6 +18,10 @@ namespace imprint::image {
 /// Reads an image's file systems in this process: ext, and FAT. The reader outlives the source.
 [[nodiscard]] std::unique_ptr<FileSystemSource> read_natively(const ImageReader& image);
 
+/// Code::unsupported, with what to do instead, for a file system that cannot be changed (squashfs)
+/// or in which a device would not accept a change (dm-verity), whoever would make it.
+[[nodiscard]] Result<> admit_edit(const fs::path& image, const Partition& partition);
+
 /// Edits them on a canvas, which outlives the source. `now` is every time stamp of the edit; none:
 /// each file system's own last-written time, so that the same base and edits give the same bytes
 /// on any day.
