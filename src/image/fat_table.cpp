@@ -1,15 +1,18 @@
 #include "fat_table.hpp"
 
-#include <fmt/format.h>
+#include <algorithm>
 
-#include "little_endian.hpp"
+#include <fmt/format.h>
 
 namespace imprint::image {
 
 std::uint32_t FatTable::entry(Cluster cluster) const noexcept {
+  // Asked for every cluster there is: no ByteCursor.
   const auto number = [this](std::size_t offset, std::size_t size) {
-    return static_cast<std::uint32_t>(
-        ByteCursor(ByteView(bytes_).subspan(offset, size)).number(size));
+    std::uint32_t value = 0;
+    for (std::size_t i = 0; i < size; ++i)
+      value |= std::to_integer<std::uint32_t>(bytes_[offset + i]) << (8 * i);
+    return value;
   };
   switch (geometry_.type) {
     case FatType::fat12: {
@@ -43,6 +46,26 @@ std::uint64_t FatTable::free_clusters() const noexcept {
     if (is_free(cluster)) ++count;
   }
   return count;
+}
+
+std::vector<FatTable::Change> FatTable::changes_to(const FatTable& after) const {
+  std::vector<Change> changes;
+  for (std::size_t at = 0; at < bytes_.size(); at += kBlockBytes) {
+    const std::size_t size = std::min(kBlockBytes, bytes_.size() - at);
+    const ByteView now = ByteView(after.bytes_).subspan(at, size);
+    if (std::ranges::equal(ByteView(bytes_).subspan(at, size), now)) continue;
+    Change change{.offset = at, .bytes = now, .taken = {}, .freed = {}};
+    const auto bits = static_cast<std::size_t>(geometry_.type);
+    const auto first = static_cast<Cluster>(at * 8 / bits);
+    const auto end = static_cast<Cluster>((at + size) * 8 / bits);
+    for (Cluster cluster = std::max(first, kFirstCluster);
+         cluster < end && geometry_.is_cluster(cluster); ++cluster) {
+      if (is_free(cluster) == after.is_free(cluster)) continue;
+      (is_free(cluster) ? change.taken : change.freed).push_back(cluster);
+    }
+    changes.push_back(std::move(change));
+  }
+  return changes;
 }
 
 Result<std::vector<Cluster>> FatTable::chain(Cluster first, std::uint64_t limit) const {

@@ -67,8 +67,7 @@ FatWorkCopy::FatWorkCopy(Canvas& canvas, std::uint64_t offset, FatReader& reader
       offset_(offset),
       reader_(&reader),
       memory_(std::move(memory)),
-      shape_(shape_for_mtools(reader.geometry())),
-      is_directory_(std::size_t{reader.geometry().clusters} + kFirstCluster) {}
+      shape_(shape_for_mtools(reader.geometry())) {}
 
 Result<FatWorkCopy> FatWorkCopy::make(Canvas& canvas, const Partition& partition, FatReader& reader,
                                       const std::vector<Cluster>& directory_clusters) {
@@ -76,7 +75,7 @@ Result<FatWorkCopy> FatWorkCopy::make(Canvas& canvas, const Partition& partition
   FatWorkCopy copy(canvas, partition.offset_bytes, reader, std::move(memory));
   IMPRINT_TRY(copy.copy_in_tables());
   for (const Cluster cluster : directory_clusters) {
-    copy.is_directory_[cluster] = true;
+    copy.directories_.insert(cluster);
     IMPRINT_TRY(
         copy.copy_in(reader.geometry().cluster_offset(cluster), reader.geometry().cluster_bytes));
   }
@@ -138,17 +137,6 @@ Result<> FatWorkCopy::copy_out(std::uint64_t offset, std::uint64_t size_bytes) {
   return {};
 }
 
-Result<> FatWorkCopy::copy_out_tables(const Bytes& fat) {
-  const FatGeometry& real = reader_->geometry();
-  for (std::uint32_t number = 0; number < real.fats; ++number) {
-    IMPRINT_TRY(canvas_->write(offset_ + real.fat_offset(number), fat));
-  }
-  if (real.info_sector != 0) {
-    IMPRINT_TRY(copy_out(std::uint64_t{real.info_sector} * real.sector_bytes, real.sector_bytes));
-  }
-  return copy_out(real.root_offset(), real.root_bytes());
-}
-
 Result<> FatWorkCopy::forget(Cluster cluster) {
   const auto offset = static_cast<off_t>(shape_.cluster_offset(cluster));
   if (::fallocate(memory_.fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset,
@@ -158,26 +146,36 @@ Result<> FatWorkCopy::forget(Cluster cluster) {
   return {};
 }
 
-Result<> FatWorkCopy::copy_out_clusters(const FatTable& before, const FatTable& after) {
+Result<> FatWorkCopy::copy_out_change(const FatTable::Change& change) {
   const FatGeometry& real = reader_->geometry();
-  for (Cluster cluster = kFirstCluster; real.is_cluster(cluster); ++cluster) {
-    const bool was_free = before.is_free(cluster);
-    const bool is_free = after.is_free(cluster);
-    if (is_free && !was_free) {
-      is_directory_[cluster] = false;
-      IMPRINT_TRY(forget(cluster));
-    }
-    if (is_directory_[cluster] || is_free != was_free) {
-      IMPRINT_TRY(copy_out(real.cluster_offset(cluster), real.cluster_bytes));
-    }
+  for (std::uint32_t number = 0; number < real.fats; ++number) {
+    IMPRINT_TRY(canvas_->write(offset_ + real.fat_offset(number) + change.offset, change.bytes));
+  }
+  for (const Cluster cluster : change.freed) {
+    directories_.erase(cluster);
+    IMPRINT_TRY(forget(cluster));
+    IMPRINT_TRY(copy_out(real.cluster_offset(cluster), real.cluster_bytes));
+  }
+  for (const Cluster cluster : change.taken) {
+    IMPRINT_TRY(copy_out(real.cluster_offset(cluster), real.cluster_bytes));
   }
   return {};
 }
 
+Result<> FatWorkCopy::copy_out_directories() {
+  const FatGeometry& real = reader_->geometry();
+  for (const Cluster cluster : directories_) {
+    IMPRINT_TRY(copy_out(real.cluster_offset(cluster), real.cluster_bytes));
+  }
+  if (real.info_sector != 0) {
+    IMPRINT_TRY(copy_out(std::uint64_t{real.info_sector} * real.sector_bytes, real.sector_bytes));
+  }
+  return copy_out(real.root_offset(), real.root_bytes());
+}
+
 Result<> FatWorkCopy::mark_directory(std::string_view path) {
   const FatDirectory directory = IMPRINT_TRY(reader_->directory_at(path));
-  for (const Cluster cluster : directory.chain)
-    is_directory_[cluster] = true;
+  directories_.insert(directory.chain.begin(), directory.chain.end());
   return {};
 }
 
@@ -187,19 +185,19 @@ Result<> FatWorkCopy::run(std::string_view tool, const std::vector<std::string>&
   const FatGeometry& real = reader_->geometry();
   Bytes fat(static_cast<std::size_t>(real.fat_bytes()));
   IMPRINT_TRY(memory_.read_exact(shape_.fat_offset(0), fat));
-  const FatTable before = reader_->table();
   const FatTable after(real, std::move(fat));
-  IMPRINT_TRY(copy_out_clusters(before, after));
-  IMPRINT_TRY(copy_out_tables(after.bytes()));
+  const std::vector<FatTable::Change> changes = reader_->table().changes_to(after);
+  for (const FatTable::Change& change : changes) {
+    IMPRINT_TRY(copy_out_change(change));
+  }
+  IMPRINT_TRY(copy_out_directories());
   IMPRINT_TRY(reader_->reload());
   IMPRINT_TRY(mark_directory(parent));
-  const bool made_directory = tool == "mmd";
-  for (Cluster cluster = kFirstCluster; real.is_cluster(cluster); ++cluster) {
-    if (!before.is_free(cluster) || after.is_free(cluster) || is_directory_[cluster]) continue;
-    // A tool makes either a file, whose content it needs no more, or a directory.
-    if (made_directory) {
-      is_directory_[cluster] = true;
-    } else {
+  for (const FatTable::Change& change : changes) {
+    for (const Cluster cluster : change.taken) {
+      // A tool makes either a directory or a file, whose content it needs no more.
+      if (tool == "mmd") directories_.insert(cluster);
+      if (directories_.contains(cluster)) continue;
       IMPRINT_TRY(forget(cluster));
     }
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,8 +42,8 @@ class FatWorkCopy {
   Result<> copy_in_tables();
   /// Brings a range to the canvas, where it differs.
   Result<> copy_out(std::uint64_t offset, std::uint64_t size_bytes);
-  Result<> copy_out_tables(const Bytes& fat);
-  Result<> copy_out_clusters(const FatTable& before, const FatTable& after);
+  Result<> copy_out_change(const FatTable::Change& change);
+  Result<> copy_out_directories();
   Result<> mark_directory(std::string_view path);
   /// Gives its memory back: reads as zeros from now on.
   Result<> forget(Cluster cluster);
@@ -51,8 +52,8 @@ class FatWorkCopy {
   std::uint64_t offset_;
   FatReader* reader_;
   File memory_;
-  FatGeometry shape_;               // of the copy
-  std::vector<bool> is_directory_;  // by cluster
+  FatGeometry shape_;              // of the copy
+  std::set<Cluster> directories_;  // clusters of directories
 };
 
 }  // namespace imprint::image

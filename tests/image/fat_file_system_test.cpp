@@ -14,7 +14,6 @@ using imprint::test::FailsWith;
 using imprint::test::has_command;
 using imprint::test::IsOk;
 using imprint::test::run_command;
-using imprint::test::slurp;
 using test::FatEdit;
 using test::FatImage;
 using test::FatShape;
@@ -46,15 +45,11 @@ bool tools_are_there() {
 #define NEED_FAT_TOOLS() \
   if (!tools_are_there()) GTEST_SKIP() << "needs dosfstools and mtools"
 
-/// Where root may mount (not in every container), the kernel is asked too.
-void expect_kernel_reads(const FatImage& fat, std::string_view path, std::string_view content) {
-  const std::string mount = (fat.dir() / "mnt").native();
-  std::filesystem::create_directories(mount);
-  const auto mounted =
-      run_command({"mount", "-t", "vfat", "-o", "loop,ro", fat.result_path().native(), mount});
-  if (mounted.status != 0) return;
-  EXPECT_EQ(slurp(std::filesystem::path(mount) / path), content);
-  EXPECT_EQ(run_command({"umount", mount}).status, 0);
+/// fatcat reads any FAT32, mtools only those of many clusters.
+std::string fatcat(const FatImage& fat, const std::string& path) {
+  const auto read = run_command({"fatcat", fat.result_path().native(), "-r", path});
+  EXPECT_EQ(read.status, 0) << read.err;
+  return read.out;
 }
 
 class FatShapes : public ::testing::TestWithParam<FatShape> {};
@@ -88,7 +83,6 @@ TEST_P(FatShapes, WhatIsWrittenSatisfiesTheTools) {
       << "a replaced file keeps the letters of its name";
   EXPECT_THAT(fat.mtools({"mdir", "::/EMPTY"}), HasSubstr("2020-09-13  12:26"));
   EXPECT_FALSE(fat.result_holds("old content"));
-  expect_kernel_reads(fat, "overlays/Deep [1]/a[b] ü.txt", "hello");
 }
 
 TEST_P(FatShapes, WhatIsRemovedLeavesNothing) {
@@ -124,6 +118,7 @@ INSTANTIATE_TEST_SUITE_P(
 /// mtools cannot be asked about these; Linux and firmware read them.
 TEST(FatFileSystem, WritesFat32OfFewClustersToo) {
   NEED_FAT_TOOLS();
+  IMPRINT_NEED_COMMAND("fatcat");
   for (const FatShape& shape : {FatShape{"of_512", {"-F", "32", "-s", "2"}, 20 << 20, 512},
                                 FatShape{"of_4096", {"-F", "32", "-S", "4096"}, 40 << 20, 8192}}) {
     SCOPED_TRACE(shape.name);
@@ -140,8 +135,9 @@ TEST(FatFileSystem, WritesFat32OfFewClustersToo) {
     fat.apply(edit.canvas);
     EXPECT_EQ(fat.fsck_complaints(), "");
     EXPECT_FALSE(fat.result_holds("SSSSSS"));
-    expect_kernel_reads(fat, "overlays/large.bin", large);
-    expect_kernel_reads(fat, "gone", "and again");
+    if (shape.name == "of_4096") continue;  // fatcat knows sectors of 512 bytes only
+    EXPECT_EQ(fatcat(fat, "/overlays/large.bin"), large);
+    EXPECT_EQ(fatcat(fat, "/gone"), "and again");
   }
 }
 
