@@ -26,6 +26,9 @@ using test::IsOk;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
+/// For a machine that has much else to do.
+const ApplianceOptions kPatience{.timeout = std::chrono::seconds(300), .passphrase = {}};
+
 constexpr std::string_view kPassphrase = "correct horse";
 constexpr std::uint64_t kMebi = 1 << 20;
 
@@ -83,7 +86,7 @@ class GuestTest : public testing::Test {
   }
 
   void SetUp() override {
-    if (!missing_.empty()) GTEST_SKIP() << "needs " << missing_;
+    if (!missing_.empty()) GTEST_SKIP() << "none of this can be tried: needs " << missing_;
     ASSERT_NE(session_, nullptr) << "the appliance has not started";
   }
 
@@ -130,7 +133,7 @@ class GuestTest : public testing::Test {
       drives.push_back({file_of(i), i == read_only});
     const auto library = Library::load();
     ASSERT_THAT(library, IsOk());
-    auto launched = launch(**library, drives, {});
+    auto launched = launch(**library, drives, kPatience);
     ASSERT_THAT(launched, IsOk());
     make_volumes(*launched->handle);
     auto session = std::make_unique<Session>(std::move(*launched), drives, [] {

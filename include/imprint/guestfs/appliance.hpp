@@ -41,7 +41,8 @@ struct ApplianceOptions {
 /// The machine sees one image at a time. All others are detached, so that clones of one base, whose
 /// file systems have the same ids, cannot be mistaken for each other.
 ///
-/// One thread at a time, the one that has started it. Leaves no process and no file behind.
+/// One thread at a time, the one that has started it. Leaves no process behind; a start that was
+/// cut short may leave a folder of supermin's in /var/tmp.
 class Appliance {
  public:
   enum class Acceleration { kvm, emulation };
