@@ -36,15 +36,19 @@ class MixedSource final : public image::FileSystemSource {
   guestfs::Engine engine_;
 };
 
-/// A name under which another process of this user can open the file, also when it has none.
-[[nodiscard]] fs::path openable(const File& file) {
-  return fmt::format("/proc/{}/fd/{}", ::getpid(), file.fd());
+/// A name under which the machine can open the image; by the descriptor where it has no name,
+/// because it was decompressed.
+[[nodiscard]] fs::path openable(const image::FileImage& image) {
+  struct stat info {};
+  const bool nameless = ::fstat(image.file().fd(), &info) == 0 && info.st_nlink == 0;
+  return nameless ? fs::path(fmt::format("/proc/{}/fd/{}", ::getpid(), image.file().fd()))
+                  : image.path();
 }
 
 }  // namespace
 
 Result<> GuestMachine::start() {
-  guestfs::Drive drive{.image = openable(image_.file()), .read_only = true};
+  guestfs::Drive drive{.image = openable(image_), .read_only = true};
   if (purpose_ == Purpose::edit) {
     std::error_code unresolved;
     target_ = fs::canonical(image_.path(), unresolved);  // what a link leads to, not the link

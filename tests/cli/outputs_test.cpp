@@ -61,6 +61,35 @@ TEST(BatchOutputs, SelinuxLabelsAreSetAsAskedAndKept) {
     EXPECT_EQ(image.complaints(partition), "");
 }
 
+TEST(BatchOutputs, FilesOfTheBootPartitionAreTheSameOnAllDevices) {
+  IMPRINT_NEED_IMAGES();
+  IMPRINT_NEED_IMAGE_ORACLE();
+  IMPRINT_NEED_COMMAND("mtype");
+  BatchFolder folder(Variant::populated, 2);
+  folder.manifest["files"] = {
+      {{"text", "hello\n"}, {"to", "/boot/efi/EFI/hello.txt"}, {"mode", "0600"}},
+      {{"text", "uboot\n"}, {"to", "/uboot/cmdline.txt"}}};
+  folder.save();
+  const auto made = imprint({"batch", "manifest.json"});
+  ASSERT_EQ(made.status, 0) << made.err;
+  for (const std::string image : {"out/unit-1.sdimg", "out/unit-2.sdimg"}) {
+    const ImageOracle oracle(image);
+    const std::string boot = fmt::format("{}@@{}", image, oracle.partitions()[0].offset_bytes);
+    EXPECT_EQ(run_command({"mtype", "-i", boot, "::EFI/hello.txt"}).out, "hello\n");
+    EXPECT_EQ(run_command({"mtype", "-i", boot, "::cmdline.txt"}).out, "uboot\n");
+    for (const int partition : {kRootfsA, kRootfsB, kData})
+      EXPECT_EQ(oracle.complaints(partition), "");
+  }
+  folder.manifest["files"][0]["text"] = "{id}\n";
+  folder.manifest["output"]["directory"] = "again";
+  folder.save();
+  const auto refused = imprint({"batch", "manifest.json"});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_EQ(refused.err,
+            "imprint: error: 'base.sdimg': boot (partition 1): '/boot/efi/EFI/hello.txt': a "
+            "device's own file cannot be placed on vfat; it needs ext2, ext3 or ext4\n");
+}
+
 TEST(BatchOutputs, LedgerListAndImagesNameTheSameCertificates) {
   IMPRINT_NEED_IMAGES();
   IMPRINT_NEED_IMAGE_ORACLE();
