@@ -10,6 +10,7 @@
 
 #include "command.hpp"
 #include "date.hpp"
+#include "engine_options.hpp"
 #include "help.hpp"
 #include "imprint/pipeline/inject.hpp"
 #include "layout_options.hpp"
@@ -24,6 +25,7 @@ struct VerifyOptions {
   std::vector<fs::path> images;
   std::vector<fs::path> authorities;
   std::string at;
+  EngineOptions engine;
   bool json = false;
 };
 
@@ -66,6 +68,9 @@ Exit run_verify_command(const VerifyOptions& options, Console& console) {
   auto request = make_request(options);
   if (!request) return console.fail(request.error());
   request->unpacking = unpacking_for(console);
+  auto engine = options.engine.choice();
+  if (!engine) return console.fail(engine.error());
+  request->engine = std::move(*engine);
   nlohmann::ordered_json records = nlohmann::ordered_json::array();
   std::size_t bad = 0;
   for (const fs::path& image : options.images) {
@@ -101,6 +106,7 @@ Action add_verify(CLI::App& program) {
       "--at", options->at,
       "Check validity at this date instead of now: 2030-01-31 or 2030-01-31T12:00:00Z");
   add_layout_options(*command, options->layout);
+  add_engine_options(*command, options->engine);
   command->add_flag("--json", options->json, "Print the verdicts as JSON");
   return [options](Console& console) { return run_verify_command(*options, console); };
 }

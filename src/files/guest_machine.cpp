@@ -40,6 +40,7 @@ class MixedSource final : public image::FileSystemSource {
 /// because it was decompressed.
 [[nodiscard]] fs::path openable(const image::FileImage& image) {
   struct stat info {};
+
   const bool nameless = ::fstat(image.file().fd(), &info) == 0 && info.st_nlink == 0;
   return nameless ? fs::path(fmt::format("/proc/{}/fd/{}", ::getpid(), image.file().fd()))
                   : image.path();

@@ -6,7 +6,7 @@
 
 #include "check_conf.hpp"
 #include "imprint/base/text.hpp"
-#include "imprint/image/file_systems.hpp"
+#include "imprint/files/image.hpp"
 #include "imprint/image/partition.hpp"
 #include "imprint/mender/conf.hpp"
 #include "imprint/mender/paths.hpp"
@@ -28,20 +28,22 @@ class Verification {
   void run() {
     image::Unpacking unpacking = request_.unpacking;
     if (unpacking.directory.empty()) unpacking.directory = image::temporary_directory();
-    const auto file = image::open_image(verdict_.image, unpacking);
-    if (!file) return failed("partitions", file.error().message());
-    const auto layout = image::find_layout(*file, request_.layout);
-    if (!layout) return failed("partitions", layout.error().message());
-    const auto data = image::data_partition(*layout, verdict_.image);
+    const files::ViewOptions options{.engine = request_.engine.engine,
+                                     .appliance = appliance_options(request_.engine),
+                                     .layout = request_.layout,
+                                     .partition = {}};
+    const auto view = files::ImageView::open(verdict_.image, options, unpacking);
+    if (!view) return failed("partitions", view.error().message());
+    const image::Layout& layout = (*view)->layout();
+    const auto data = image::data_partition(layout, verdict_.image);
     if (!data) return failed("partitions", data.error().message());
     passed("partitions", fmt::format("{} partitions, data is partition {}",
-                                     layout->partitions.size(), data->number));
+                                     layout.partitions.size(), data->number));
 
-    image::FileSystems file_systems(image::read_natively(*file), *layout);
-    const auto passed_over = open_all(file_systems);
+    const auto passed_over = open_all((*view)->file_systems());
     if (!passed_over) return failed("file-systems", passed_over.error().message());
     passed("file-systems", passed_over->empty() ? "clean" : "clean; " + *passed_over);
-    for (image::FileSystems::Root& root : file_systems.roots())
+    for (image::FileSystems::Root& root : (*view)->roots())
       verify_root(root);
   }
 

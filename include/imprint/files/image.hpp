@@ -47,6 +47,8 @@ class ImageView {
   /// The name spaces that were chosen, A first. Never empty.
   [[nodiscard]] std::vector<image::FileSystems::Root>& roots() noexcept { return roots_; }
 
+  [[nodiscard]] image::FileSystems& file_systems() noexcept { return *file_systems_; }
+
   /// Any partition, by number.
   [[nodiscard]] Result<image::FileSystem*> partition(int number) {
     return file_systems_->at(number);

@@ -11,6 +11,7 @@
 #include "imprint/crypto/certificate.hpp"
 #include "imprint/image/decompress.hpp"
 #include "imprint/image/partition.hpp"
+#include "imprint/pipeline/engine.hpp"
 
 namespace imprint::pipeline {
 
@@ -38,6 +39,7 @@ struct VerifyRequest {
   std::vector<crypto::Certificate> trusted;
   TimePoint at;
   image::LayoutChoice layout = {};  ///< of all images
+  EngineChoice engine = {};
   image::Unpacking unpacking = {};  ///< for compressed images; no directory: temporary_directory()
 };
 
