@@ -172,7 +172,7 @@ Result<> FatFileSystem::check_room(const Place& place, std::uint64_t clusters,
     const std::uint64_t more = (entries - place.directory.free_at_end) * kFatEntryBytes;
     clusters += (more + geometry.cluster_bytes - 1) / geometry.cluster_bytes;
   }
-  const std::uint64_t available = reader_.table().free_clusters() + given_back;
+  const std::uint64_t available = reader_.table().free_clusters(clusters) + given_back;
   if (clusters <= available) return {};
   return fail(Code::image_full,
               fmt::format("{} needs {} bytes and {} are free", quoted(place.name),

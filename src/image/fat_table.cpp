@@ -1,6 +1,7 @@
 #include "fat_table.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -10,8 +11,9 @@ std::uint32_t FatTable::entry(Cluster cluster) const noexcept {
   // Asked for every cluster there is: no ByteCursor.
   const auto number = [this](std::size_t offset, std::size_t size) {
     std::uint32_t value = 0;
+    const std::byte* from = bytes_.data() + offset;
     for (std::size_t i = 0; i < size; ++i)
-      value |= std::to_integer<std::uint32_t>(bytes_[offset + i]) << (8 * i);
+      value |= std::to_integer<std::uint32_t>(from[i]) << (8 * i);
     return value;
   };
   switch (geometry_.type) {
@@ -40,9 +42,10 @@ bool FatTable::ends(std::uint32_t entry) const noexcept {
   return entry >= 0x0FFFFFF8;
 }
 
-std::uint64_t FatTable::free_clusters() const noexcept {
+std::uint64_t FatTable::free_clusters(std::uint64_t enough) const noexcept {
   std::uint64_t count = 0;
-  for (Cluster cluster = kFirstCluster; geometry_.is_cluster(cluster); ++cluster) {
+  for (Cluster cluster = kFirstCluster; count < enough && geometry_.is_cluster(cluster);
+       ++cluster) {
     if (is_free(cluster)) ++count;
   }
   return count;
@@ -53,7 +56,7 @@ std::vector<FatTable::Change> FatTable::changes_to(const FatTable& after) const 
   for (std::size_t at = 0; at < bytes_.size(); at += kBlockBytes) {
     const std::size_t size = std::min(kBlockBytes, bytes_.size() - at);
     const ByteView now = ByteView(after.bytes_).subspan(at, size);
-    if (std::ranges::equal(ByteView(bytes_).subspan(at, size), now)) continue;
+    if (std::memcmp(bytes_.data() + at, now.data(), size) == 0) continue;
     Change change{.offset = at, .bytes = now, .taken = {}, .freed = {}};
     const auto bits = static_cast<std::size_t>(geometry_.type);
     const auto first = static_cast<Cluster>(at * 8 / bits);

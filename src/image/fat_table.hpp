@@ -22,7 +22,8 @@ class FatTable {
 
   [[nodiscard]] bool is_free(Cluster cluster) const noexcept { return entry(cluster) == 0; }
 
-  [[nodiscard]] std::uint64_t free_clusters() const noexcept;
+  /// Counts no further than `enough`.
+  [[nodiscard]] std::uint64_t free_clusters(std::uint64_t enough) const noexcept;
 
   /// A part of the table that differs in another version of it.
   struct Change {
