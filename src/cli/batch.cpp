@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "command.hpp"
+#include "engine_options.hpp"
 #include "help.hpp"
 #include "interrupt.hpp"
 #include "layout_options.hpp"
@@ -21,6 +22,7 @@ namespace imprint::cli {
 namespace {
 
 struct BatchOptions {
+  EngineOptions engine;
   pipeline::BatchRequest request;
   std::string format;
   std::string events;
@@ -164,6 +166,9 @@ Exit run_batch_command(BatchOptions& options, Console& console) {
 
   options.request.time_keys = options.dry_run;
   options.request.unpacking = unpacking_for(console, &interrupt.requested());
+  auto engine = options.engine.choice();
+  if (!engine) return console.fail(engine.error());
+  options.request.engine = std::move(*engine);
   if (options.dry_run) options.request.unpacking.directory = image::temporary_directory();
   const auto plan = pipeline::BatchPlan::make(options.request, clock);
   if (!plan) return console.fail(plan.error());
@@ -237,6 +242,7 @@ Action add_batch(CLI::App& program) {
   command->add_option("--events", options->events,
                       "Append one JSON line per event to this file ('-': standard output)");
   add_layout_options(*command, options->request.overrides.layout);
+  add_engine_options(*command, options->engine);
   command->add_flag("--quiet", options->quiet, "Only warnings and errors");
   return [options](Console& console) { return run_batch_command(*options, console); };
 }

@@ -27,6 +27,7 @@
 #include "failed_list.hpp"
 #include "flow.hpp"
 #include "group_pace.hpp"
+#include "guest_sink.hpp"
 #include "image_sink.hpp"
 #include "imprint/base/version.hpp"
 #include "imprint/ledger/ledger.hpp"
@@ -50,6 +51,7 @@ std::size_t largest_group(const BatchPlan::Impl& plan) {
   if (plan.manifest.output.format == manifest::OutputFormat::overlay) {
     return std::clamp<std::size_t>(std::size_t{8192} / plan.jobs, 256, 2048);
   }
+  if (plan.guest_recipe) return kDevicesPerAppliance;
   return plan.summary.reflink ? 16 : 4;
 }
 
@@ -69,6 +71,7 @@ Result<std::unique_ptr<Sink>> open_sink(const BatchPlan::Impl& plan,
     return std::unique_ptr<Sink>(
         IMPRINT_TRY(OverlaySink::open(output.store(), plan.store_header(), sink)));
   }
+  if (plan.guest_recipe) return std::unique_ptr<Sink>(std::make_unique<GuestSink>(plan));
   const std::string digest = to_hex(plan.golden_digest);
   IMPRINT_TRY(output.remove_other_golden_images(digest));
   IMPRINT_TRY(
@@ -227,7 +230,8 @@ Result<> BatchRun::prepare() {
 bool BatchRun::produce(Group& group) {
   group.count = 0;
   if (stop_ || aborted()) return false;
-  const std::size_t wanted = pace_.next();
+  // What shares an appliance is worth waiting for, whatever a key costs.
+  const std::size_t wanted = plan_.guest_recipe ? kDevicesPerAppliance : pace_.next();
   if (group.devices.size() < wanted) group.devices.resize(wanted);
   while (group.count < wanted && next_row_ < plan_.devices.size()) {
     if (plan_.limit && taken_ == *plan_.limit) break;
@@ -287,13 +291,15 @@ void BatchRun::record(Group& group) {
 
 void BatchRun::place(Group& group) {
   const StageClocks::Running clock(clocks_.place);
+  std::vector<Device*> devices;
   for (Device& device : group.in_hand()) {
-    if (device.error) continue;
-    Result<> placed = sink_->place(device);
-    if (placed) continue;
-    device.error = std::move(placed).error();
+    if (!device.error) devices.push_back(&device);
+  }
+  if (devices.empty()) return;
+  sink_->place_group(devices);
+  for (const Device* device : devices) {
     // The next device would not find more room than this one.
-    if (device.error->code == Code::no_space) abort(*device.error);
+    if (device->error && device->error->code == Code::no_space) abort(*device->error);
   }
 }
 

@@ -12,6 +12,7 @@
 
 #include "check_conf.hpp"
 #include "device_layout.hpp"
+#include "guest_edit.hpp"
 #include "imprint/base/text.hpp"
 #include "imprint/image/clone.hpp"
 #include "imprint/ledger/ledger.hpp"
@@ -122,6 +123,30 @@ Result<> plan_golden(BatchPlan::Impl& plan) {
   return {};
 }
 
+/// Where only an appliance can write to the data partition there is no golden image: all of the
+/// recipe is applied to each device's copy of the base.
+Result<> plan_guest(BatchPlan::Impl& plan) {
+  if (plan.manifest.output.format == manifest::OutputFormat::overlay) {
+    return fail(Code::unsupported,
+                fmt::format("{}: overlays need a data partition that is ext2, ext3 or ext4, and {} "
+                            "has {}: set output.format to \"image\"",
+                            plan.manifest.path.string(), quoted(plan.manifest.image.string()),
+                            plan.layout.data ? plan.layout.data->file_system : "none"));
+  }
+  const NominalSizes sizes = IMPRINT_TRY(nominal_sizes(plan));
+  plan.guest_recipe = IMPRINT_TRY(make_recipe(plan.manifest, sizes, true));
+  plan.device_files = plan.guest_recipe->device_files;
+  plan.base_digest = IMPRINT_TRY(golden::content_digest(*plan.base));
+  plan.golden_digest = plan.base_digest;
+  plan.summary.image_digest = to_hex(plan.base_digest);
+  plan.summary.golden_digest = to_hex(plan.golden_digest);
+  plan.summary.notes.push_back(fmt::format(
+      "libguestfs writes to the {} data partition of every image; whether there is room "
+      "in it shows with the first",
+      plan.layout.data ? plan.layout.data->file_system : ""));
+  return {};
+}
+
 Result<std::uint64_t> allocated_bytes(const image::FileImage& image) {
   std::uint64_t sum = 0;
   for (const image::DataRange& range : IMPRINT_TRY(image::data_ranges(image.file())))
@@ -146,7 +171,8 @@ Result<std::uint64_t> count_placed(const BatchPlan::Impl& plan, const fs::path& 
 Result<> plan_room(BatchPlan::Impl& plan) {
   constexpr std::uint64_t kLedgerBytesPerDevice = 700;
   constexpr std::uint64_t kOverlayBytesPerDevice = 4096;
-  constexpr std::uint64_t kFileOverhead = 16384;  // inode, bmap, metadata of a clone
+  constexpr std::uint64_t kGuestBytesPerDevice = 4U << 20;  // journals and trees that move
+  constexpr std::uint64_t kFileOverhead = 16384;            // inode, bmap, metadata of a clone
   const manifest::OutputSpec& output = plan.manifest.output;
   IMPRINT_TRY(check_writable(output.directory));
 
@@ -162,12 +188,15 @@ Result<> plan_room(BatchPlan::Impl& plan) {
   } else {
     plan.summary.reflink = IMPRINT_TRY(image::can_reflink(output.directory));
     const std::uint64_t golden =
-        IMPRINT_TRY(allocated_bytes(*plan.base)) + plan.golden->patch().total_bytes();
-    per_device += kFileOverhead + (plan.summary.reflink ? 2 * kOverlayBytesPerDevice : golden);
+        IMPRINT_TRY(allocated_bytes(*plan.base)) +
+        (plan.golden ? plan.golden->patch().total_bytes() : kGuestBytesPerDevice);
+    per_device += kFileOverhead + (plan.summary.reflink ? (plan.golden ? 2 * kOverlayBytesPerDevice
+                                                                       : 2 * kGuestBytesPerDevice)
+                                                        : golden);
     const fs::path golden_file =
         output.directory / ".imprint" / golden_image_name(plan.summary.golden_digest);
     std::error_code ignored;
-    if (!fs::exists(golden_file, ignored)) once = golden;
+    if (plan.golden && !fs::exists(golden_file, ignored)) once = golden;
   }
   plan.summary.bytes_needed = plan.unpacked_bytes + once + to_make * per_device;
   plan.summary.bytes_free =
@@ -246,7 +275,8 @@ Result<std::unique_ptr<BatchPlan::Impl>> make_plan(const BatchRequest& request,
   IMPRINT_TRY(plan_identity(*plan, clock));
   IMPRINT_TRY(open_base(*plan, request));
   plan->layout = IMPRINT_TRY(layout_for(*plan->base, plan->manifest));
-  IMPRINT_TRY(plan_golden(*plan));
+  plan->engine = request.engine;
+  IMPRINT_TRY(uses_appliance(plan->engine, plan->layout) ? plan_guest(*plan) : plan_golden(*plan));
   IMPRINT_TRY(plan_room(*plan));
   if (request.time_keys && takes_long(plan->manifest.identity.key)) {
     const double each = IMPRINT_TRY(seconds_per_key(plan->manifest.identity.key, plan->jobs));

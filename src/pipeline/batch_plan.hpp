@@ -36,6 +36,9 @@ struct BatchPlan::Impl {
 
   std::vector<golden::DeviceFile> device_files;
   std::optional<golden::Golden> golden;
+  /// Instead of a golden image, where only an appliance can write to the data partition.
+  std::optional<golden::Recipe> guest_recipe;
+  EngineChoice engine;
   crypto::Sha256Digest golden_digest{};
 
   unsigned jobs = 1;

@@ -9,7 +9,13 @@ bool carries_certificate(const image::ImageReader& image, const image::Layout& l
                          std::span<const golden::DeviceFile> device_files,
                          const crypto::Sha256Digest& certificate) {
   image::FileSystems file_systems(image::read_natively(image), layout);
-  for (image::FileSystems::Root& root : file_systems.roots()) {
+  return carries_certificate(file_systems.roots(), device_files, certificate);
+}
+
+bool carries_certificate(std::span<image::FileSystems::Root> roots,
+                         std::span<const golden::DeviceFile> device_files,
+                         const crypto::Sha256Digest& certificate) {
+  for (image::FileSystems::Root& root : roots) {
     const auto certificate_pem = root.tree.read_file(device_files[kCertificateFile].path);
     const auto key_pem = root.tree.read_file(device_files[kKeyFile].path);
     if (!certificate_pem || !key_pem) return false;

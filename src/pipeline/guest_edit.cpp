@@ -49,36 +49,43 @@ guestfs::ApplianceOptions appliance_options(const EngineChoice& choice) {
   return options;
 }
 
-Result<GuestEdit> edit_through_guest(const GuestEditRequest& request, golden::Recipe recipe,
-                                     std::span<const ByteView> contents,
-                                     const EngineChoice& choice) {
+Result<GuestFindings> edit_drive(guestfs::Appliance& appliance, std::size_t drive,
+                                 const image::Layout& layout,
+                                 const manifest::IdentitySpec& identity, golden::Recipe recipe,
+                                 std::span<const ByteView> contents) {
   const std::vector<golden::DeviceFile> device_files = recipe.device_files;
-  NewFile copy = IMPRINT_TRY(NewFile::beside(request.target, request.mode));
-  IMPRINT_TRY(image::clone(request.image.file(), copy.file()));
-  GuestEdit edit{.copy = std::move(copy),
-                 .target = request.target,
-                 .replaced = {},
-                 .notes = {},
-                 .warnings = {}};
-
-  const std::array drives{guestfs::Drive{edit.copy.temporary_path()}};
-  const auto appliance = IMPRINT_TRY(guestfs::Appliance::start(drives, appliance_options(choice)));
+  GuestFindings findings;
   {
-    image::FileSystems file_systems(appliance->source(0), request.layout);
-    edit.replaced = certificate_in(file_systems, request.identity.certificate_path);
+    image::FileSystems file_systems(appliance.source(drive), layout);
+    findings.replaced = certificate_in(file_systems, identity.certificate_path);
     auto applied = golden::apply(file_systems, std::move(recipe), contents);
     if (!applied && applied.error().code == Code::exists)
       return fail(std::move(applied).error().context("the image has an identity already"));
-    edit.notes = IMPRINT_TRY(std::move(applied));
+    findings.notes = IMPRINT_TRY(std::move(applied));
     IMPRINT_TRY(file_systems.commit());
   }
-  image::FileSystems file_systems(appliance->source(0, guestfs::Appliance::Access::read),
-                                  request.layout);
+  image::FileSystems file_systems(appliance.source(drive, guestfs::Appliance::Access::read),
+                                  layout);
   IMPRINT_TRY(check_device_files(file_systems, device_files, contents));
-  IMPRINT_TRY(check_configuration(file_systems, request.identity, edit.warnings));
-  edit.notes.push_back(fmt::format("the {} data partition was edited by libguestfs ({})",
-                                   request.layout.data ? request.layout.data->file_system : "",
-                                   guestfs::name(appliance->acceleration())));
+  IMPRINT_TRY(check_configuration(file_systems, identity, findings.warnings));
+  return findings;
+}
+
+Result<GuestEdit> edit_through_guest(const GuestEditRequest& request, golden::Recipe recipe,
+                                     std::span<const ByteView> contents,
+                                     const EngineChoice& choice) {
+  NewFile copy = IMPRINT_TRY(NewFile::beside(request.target, request.mode));
+  IMPRINT_TRY(image::clone(request.image.file(), copy.file()));
+  GuestEdit edit{.copy = std::move(copy), .target = request.target, .findings = {}};
+
+  const std::array drives{guestfs::Drive{edit.copy.temporary_path()}};
+  const auto appliance = IMPRINT_TRY(guestfs::Appliance::start(drives, appliance_options(choice)));
+  edit.findings = IMPRINT_TRY(
+      edit_drive(*appliance, 0, request.layout, request.identity, std::move(recipe), contents));
+  edit.findings.notes.push_back(
+      fmt::format("the {} data partition was edited by libguestfs ({})",
+                  request.layout.data ? request.layout.data->file_system : "",
+                  guestfs::name(appliance->acceleration())));
   IMPRINT_TRY(edit.copy.file().sync());
   return edit;
 }

@@ -19,6 +19,21 @@ namespace imprint::pipeline {
 /// Whether this image goes through the appliance.
 [[nodiscard]] bool uses_appliance(const EngineChoice& choice, const image::Layout& layout);
 
+/// What an edit through the appliance has to tell.
+struct GuestFindings {
+  std::optional<crypto::Certificate> replaced;
+  std::vector<std::string> notes;
+  std::vector<std::string> warnings;
+};
+
+/// Applies the recipe to one drive of a running appliance, and looks at everything through another
+/// mount. The image is complete when this returns, but not synced.
+[[nodiscard]] Result<GuestFindings> edit_drive(guestfs::Appliance& appliance, std::size_t drive,
+                                               const image::Layout& layout,
+                                               const manifest::IdentitySpec& identity,
+                                               golden::Recipe recipe,
+                                               std::span<const ByteView> contents);
+
 struct GuestEditRequest {
   const image::FileImage& image;
   const image::Layout& layout;
@@ -31,9 +46,7 @@ struct GuestEditRequest {
 struct GuestEdit {
   NewFile copy;
   fs::path target;
-  std::optional<crypto::Certificate> replaced;
-  std::vector<std::string> notes;
-  std::vector<std::string> warnings;
+  GuestFindings findings;
 };
 
 /// Copies the image beside its target and applies the recipe to the copy in an appliance; then

@@ -19,13 +19,8 @@ constexpr unsigned kBmapMode = 0644;
 
 }  // namespace
 
-Result<std::unique_ptr<ImageSink>> ImageSink::open(ImageSinkPlan plan) {
-  auto golden_image = IMPRINT_TRY(image::FileImage::open(plan.golden_file));
-  return std::unique_ptr<ImageSink>(new ImageSink(std::move(plan), std::move(golden_image)));
-}
-
-Result<> ImageSink::place(Device& device) {
-  const fs::path target = plan_.directory / device.name;
+Result<NewFile> new_image(const fs::path& directory, const Device& device) {
+  const fs::path target = directory / device.name;
   std::error_code ignored;
   if (fs::exists(target, ignored)) {
     return fail(
@@ -34,7 +29,22 @@ Result<> ImageSink::place(Device& device) {
             "{} exists already and is not in the ledger as this device's image: move it away",
             quoted(target.string())));
   }
-  NewFile image = IMPRINT_TRY(NewFile::beside(target, kImageMode));
+  return NewFile::beside(target, kImageMode);
+}
+
+Result<NewFile> new_bmap(const fs::path& directory, const Device& device, const std::string& xml) {
+  NewFile file = IMPRINT_TRY(NewFile::beside(directory / (device.name + ".bmap"), kBmapMode));
+  IMPRINT_TRY(file.file().write_all(0, bytes_of(xml)));
+  return file;
+}
+
+Result<std::unique_ptr<ImageSink>> ImageSink::open(ImageSinkPlan plan) {
+  auto golden_image = IMPRINT_TRY(image::FileImage::open(plan.golden_file));
+  return std::unique_ptr<ImageSink>(new ImageSink(std::move(plan), std::move(golden_image)));
+}
+
+Result<> ImageSink::place(Device& device) {
+  NewFile image = IMPRINT_TRY(new_image(plan_.directory, device));
   IMPRINT_TRY(image::clone(golden_image_.file(), image.file(), plan_.reflink));
   IMPRINT_TRY(device.overlay.apply(image.file()));
   if (!plan_.reflink) IMPRINT_TRY(image.file().sync());
@@ -55,8 +65,7 @@ Result<> ImageSink::write_bmap(Device& device, std::span<const ByteView> content
     writes.push_back({piece.offset, device.overlay.bytes_of(piece)});
   }
   const std::string xml = IMPRINT_TRY(bmap->finish(writes));
-  NewFile file = IMPRINT_TRY(NewFile::beside(plan_.directory / (device.name + ".bmap"), kBmapMode));
-  IMPRINT_TRY(file.file().write_all(0, bytes_of(xml)));
+  NewFile file = IMPRINT_TRY(new_bmap(plan_.directory, device, xml));
   if (!plan_.reflink) IMPRINT_TRY(file.file().sync());
   device.bmap.emplace(std::move(file));
   return {};
@@ -77,8 +86,7 @@ Result<std::shared_ptr<const image::BmapTemplate>> ImageSink::bmap_template(
   return found;
 }
 
-Result<> ImageSink::publish(std::span<Device*> devices) {
-  if (plan_.reflink) IMPRINT_TRY(sync_file_system(plan_.directory));
+Result<> publish_images(const fs::path& directory, std::span<Device*> devices) {
   for (Device* device : devices) {
     // The block map first: an image under its final name is complete with all that belongs to it.
     Result<> published = device->bmap ? device->bmap->publish_synced() : Result<>();
@@ -87,12 +95,17 @@ Result<> ImageSink::publish(std::span<Device*> devices) {
       device->error = std::move(published).error();
       // A block map without its image would be half a device; what cannot be removed is overwritten
       // by the next run.
-      if (device->bmap) (void)remove_file(plan_.directory / (device->name + ".bmap"));
+      if (device->bmap) (void)remove_file(directory / (device->name + ".bmap"));
     }
     device->bmap.reset();
     device->image.reset();
   }
-  return sync_directory(plan_.directory);
+  return sync_directory(directory);
+}
+
+Result<> ImageSink::publish(std::span<Device*> devices) {
+  if (plan_.reflink) IMPRINT_TRY(sync_file_system(plan_.directory));
+  return publish_images(plan_.directory, devices);
 }
 
 Result<bool> ImageSink::carries(std::string_view /*id*/, std::string_view name,

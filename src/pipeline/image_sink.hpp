@@ -11,6 +11,15 @@
 
 namespace imprint::pipeline {
 
+/// The device's image beside its final name, 0600 and empty; Code::exists when there is one of that
+/// name already.
+[[nodiscard]] Result<NewFile> new_image(const fs::path& directory, const Device& device);
+/// Its block map, beside its final name.
+[[nodiscard]] Result<NewFile> new_bmap(const fs::path& directory, const Device& device,
+                                       const std::string& xml);
+/// Gives images and block maps, synced before, their names. A failure of one device is put into it.
+Result<> publish_images(const fs::path& directory, std::span<Device*> devices);
+
 /// What the image sink needs of a plan. The referenced objects outlive the sink.
 struct ImageSinkPlan {
   fs::path directory;

@@ -274,9 +274,9 @@ Result<GuestEdit> edit_through_guest(const InjectRequest& request, const image::
                                       .target = target,
                                       .mode = mode},
                                      std::move(recipe), work.contents(), request.engine));
-  std::ranges::move(edit.notes, std::back_inserter(work.report.notes));
-  std::ranges::move(edit.warnings, std::back_inserter(work.report.warnings));
-  work.report.replaced = edit.replaced.has_value();
+  std::ranges::move(edit.findings.notes, std::back_inserter(work.report.notes));
+  std::ranges::move(edit.findings.warnings, std::back_inserter(work.report.warnings));
+  work.report.replaced = edit.findings.replaced.has_value();
   for (const ByteView content : work.contents())
     work.report.bytes_written += content.size();
   return edit;
@@ -315,9 +315,9 @@ Result<InjectReport> inject(const InjectRequest& request, const Clock& clock) {
   work.report.image = request.output.value_or(request.image);
   if (uses_appliance(request.engine, layout)) {
     GuestEdit edit = IMPRINT_TRY(edit_through_guest(request, image, layout, work));
-    IMPRINT_TRY(record_and_write(request, work, edit.replaced, clock, [&](const std::string&) {
-      return publish(edit.copy, edit.target);
-    }));
+    IMPRINT_TRY(
+        record_and_write(request, work, edit.findings.replaced, clock,
+                         [&](const std::string&) { return publish(edit.copy, edit.target); }));
     return std::move(work.report);
   }
   const Edit edit = IMPRINT_TRY(plan_edit(image, layout, work, request.force));

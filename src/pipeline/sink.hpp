@@ -19,6 +19,13 @@ class Sink {
   /// final name yet. Parallel.
   virtual Result<> place(Device& device) = 0;
 
+  /// The same for devices that travel together; a failure of one is put into it.
+  virtual void place_group(std::span<Device*> devices) {
+    for (Device* device : devices) {
+      if (Result<> placed = place(*device); !placed) device->error = std::move(placed).error();
+    }
+  }
+
   /// Makes placed devices visible and durable, in order. A failure of one device is put into it; an
   /// error means the sink is broken.
   virtual Result<> publish(std::span<Device*> devices) = 0;

@@ -13,6 +13,7 @@
 #include "imprint/base/result.hpp"
 #include "imprint/image/decompress.hpp"
 #include "imprint/manifest/manifest.hpp"
+#include "imprint/pipeline/engine.hpp"
 
 namespace imprint::pipeline {
 
@@ -27,6 +28,7 @@ struct BatchRequest {
   /// For a compressed base image. No directory: the output directory, where golden image and
   /// devices can share its extents.
   image::Unpacking unpacking = {};
+  EngineChoice engine = {};
 };
 
 /// What a plan says, for people and machines.
