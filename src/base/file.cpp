@@ -62,6 +62,19 @@ Result<fs::path> temporary_beside(const fs::path& target) {
   return directory_of(target) / (name + suffix);
 }
 
+/// Publishing renames, and that would put a file where a device, a FIFO or a socket was: /dev/null
+/// for instance, when root asks for it. /dev/stdout is a link to what may be a regular file; it is
+/// no name to publish under either.
+Result<> check_replaceable(const fs::path& target) {
+  struct stat status = {};
+  if (::stat(target.c_str(), &status) != 0) return {};  // what is wrong with it, making it tells
+  std::error_code no_link;
+  const fs::path link = fs::read_symlink(target, no_link);
+  const bool is_stream = link.native().starts_with("/proc/");
+  if (!is_stream && (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode))) return {};
+  return not_regular(target);
+}
+
 }  // namespace
 
 File::File(File&& other) noexcept
@@ -184,6 +197,7 @@ Result<NewFile> NewFile::beside(const fs::path& target, unsigned mode) {
   if (name.empty() || name == "." || name == "..") {
     return fail(Code::invalid_input, quoted(target.native()) + " is not the name of a file");
   }
+  IMPRINT_TRY(check_replaceable(target));
   const fs::path temporary = IMPRINT_TRY(temporary_beside(target));
   File file = IMPRINT_TRY(File::create_new(temporary, mode));
   return NewFile(std::move(file), temporary, target);

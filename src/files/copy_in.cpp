@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "entry_name.hpp"
 #include "imprint/base/text.hpp"
 #include "imprint/files/copy.hpp"
 
@@ -82,6 +83,7 @@ class CopyIn {
     }
     const auto names = IMPRINT_TRY(source_.list(path));
     for (const std::string& name : names) {
+      IMPRINT_TRY(check_entry_name(name, source_));
       const std::string inner = path.empty() ? name : path + "/" + name;
       IMPRINT_TRY(copy(inner, fmt::format("{}/{}", destination, name)));
     }

@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "entry_name.hpp"
 #include "imprint/base/text.hpp"
 #include "imprint/files/copy.hpp"
 
@@ -27,6 +28,28 @@ constexpr unsigned kPlainBits = 0777;
   const mode_t mask = ::umask(077);
   ::umask(mask);
   return mask;
+}
+
+/// As cp(1) makes a copy without -p.
+[[nodiscard]] unsigned plain_mode(const NodeInfo& node) {
+  return node.mode & kPlainBits & ~process_umask();
+}
+
+/// A directory for its owner alone, as long as files are still being put into it.
+Result<> make_private(const fs::path& directory) {
+  if (::mkdir(directory.c_str(), S_IRWXU) == 0) return {};
+  return fail(system_error("making " + quoted(directory.native())));
+}
+
+/// Only what may be written to can be emptied, and the image may have closed directories.
+void open_up(const fs::path& directory) {
+  ::chmod(directory.c_str(), S_IRWXU);
+  std::error_code ignored;
+  for (fs::directory_iterator at(directory, ignored), end; !ignored && at != end;
+       at.increment(ignored)) {
+    std::error_code unknown;
+    if (fs::is_directory(at->symlink_status(unknown))) open_up(at->path());
+  }
 }
 
 Result<> write_content(Source& source, const std::string& path, const NodeInfo& node, File& file) {
@@ -47,17 +70,32 @@ Result<> write_content(Source& source, const std::string& path, const NodeInfo& 
 /// Owner first: changing it drops the set-user-id bit.
 Result<> preserve(const fs::path& path, const NodeInfo& node) {
   const std::string name = quoted(path.native());
-  if (::geteuid() == 0 && ::lchown(path.c_str(), node.uid, node.gid) != 0) {
+  const bool keeps_owner = ::geteuid() == 0;
+  if (keeps_owner && ::lchown(path.c_str(), node.uid, node.gid) != 0) {
     return fail(system_error("the owner of " + name));
   }
   if (node.type == NodeType::symlink) return {};
-  if (::chmod(path.c_str(), node.mode) != 0) return fail(system_error("the mode of " + name));
+  // Set-user-id is of the owner in the image; whoever copies must not lend out their own rights.
+  const unsigned mode = keeps_owner ? node.mode : node.mode & kPlainBits;
+  if (::chmod(path.c_str(), mode) != 0) return fail(system_error("the mode of " + name));
   const timespec modified{.tv_sec = node.modified.time_since_epoch().count(), .tv_nsec = 0};
   const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, modified};
   if (::utimensat(AT_FDCWD, path.c_str(), times, 0) != 0) {
     return fail(system_error("the time of " + name));
   }
   return {};
+}
+
+/// Where a link leads, as for cp(1): publishing by name would replace the link itself.
+Result<fs::path> behind_links(const fs::path& target) {
+  std::error_code error;
+  if (!fs::is_symlink(fs::symlink_status(target, error))) return target;
+  const fs::path real = fs::canonical(target, error);
+  if (!error) return real;
+  return fail(Code::invalid_input,
+              fmt::format("{} is a symbolic link to nothing that could be written to; remove it, "
+                          "or name the file itself",
+                          quoted(target.native())));
 }
 
 /// `.etc.1f3a…` beside `etc`.
@@ -68,20 +106,12 @@ Result<> preserve(const fs::path& path, const NodeInfo& node) {
   return target.parent_path() / name;
 }
 
-[[nodiscard]] Result<> check_name(const std::string& name, const Source& source) {
-  if (!name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos) {
-    return {};
-  }
-  return fail(Code::corrupt, fmt::format("{} has an entry named {}, which is no file name; repair "
-                                         "the file system with 'e2fsck -f'",
-                                         quoted(source.described()), quoted(name)));
-}
-
 }  // namespace
 
 CopyOut::~CopyOut() {
   for (const Directory& directory : directories_) {
     std::error_code ignored;  // nothing can be done about it here
+    open_up(directory.temporary);
     fs::remove_all(directory.temporary, ignored);
   }
 }
@@ -106,13 +136,20 @@ Result<> CopyOut::add(Source& source, const fs::path& destination, const CopyOpt
   return add_directory(source, target, options);
 }
 
-Result<> CopyOut::add_file(Source& source, const fs::path& target, const CopyOptions& options) {
+Result<> CopyOut::add_file(Source& source, const fs::path& asked, const CopyOptions& options) {
   const NodeInfo node = IMPRINT_TRY(source.stat({}));
   std::error_code unknown;
-  if (fs::is_directory(target, unknown)) {
-    return fail(Code::exists, fmt::format("{} is a directory", quoted(target.native())));
+  if (fs::is_directory(asked, unknown)) {
+    return fail(Code::exists, fmt::format("{} is a directory", quoted(asked.native())));
   }
-  const unsigned mode = options.wanted.mode.value_or(node.mode & kPlainBits & ~process_umask());
+  const bool is_stream = fs::exists(asked, unknown) && !fs::is_regular_file(asked, unknown);
+  if (is_stream) {
+    return fail(Code::invalid_input,
+                fmt::format("{} is not a regular file; - writes to standard output",
+                            quoted(asked.native())));
+  }
+  const fs::path target = IMPRINT_TRY(behind_links(asked));
+  const unsigned mode = options.wanted.mode.value_or(plain_mode(node));
   NewFile file = IMPRINT_TRY(NewFile::beside(target, mode));
   IMPRINT_TRY(write_content(source, {}, node, file.file()));
   if (options.preserve) IMPRINT_TRY(preserve(file.temporary_path(), node));
@@ -129,8 +166,7 @@ Result<> CopyOut::add_directory(Source& source, const fs::path& target,
                             quoted(target.native())));
   }
   const Directory directory{.temporary = temporary_beside(target), .target = target};
-  fs::create_directory(directory.temporary, error);
-  if (error) return fail(system_error("making " + quoted(target.native()), error.value()));
+  IMPRINT_TRY(make_private(directory.temporary).context(quoted(target.native())));
   directories_.push_back(directory);
   return fill(source, {}, directory.temporary, options);
 }
@@ -139,19 +175,18 @@ Result<> CopyOut::fill(Source& source, const std::string& path, const fs::path& 
                        const CopyOptions& options) {
   const auto names = IMPRINT_TRY(source.list(path));
   for (const std::string& name : names) {
-    IMPRINT_TRY(check_name(name, source));
+    IMPRINT_TRY(check_entry_name(name, source));
     const std::string inner = path.empty() ? name : path + "/" + name;
     const fs::path at = into / name;
     const NodeInfo node = IMPRINT_TRY(source.stat(inner));
     std::error_code error;
     if (node.type == NodeType::directory) {
-      fs::create_directory(at, error);
-      if (!error) IMPRINT_TRY(fill(source, inner, at, options));
+      IMPRINT_TRY(make_private(at));
+      IMPRINT_TRY(fill(source, inner, at, options));
     } else if (node.type == NodeType::symlink) {
       fs::create_symlink(IMPRINT_TRY(source.read_link(inner)), at, error);
     } else if (node.type == NodeType::file) {
-      File file =
-          IMPRINT_TRY(File::create_new(at, options.wanted.mode.value_or(node.mode & kPlainBits)));
+      File file = IMPRINT_TRY(File::create_new(at, options.wanted.mode.value_or(plain_mode(node))));
       IMPRINT_TRY(write_content(source, inner, node, file));
     } else {
       notes_.push_back(fmt::format("{}/{} is a device, a socket or a pipe: left out",
@@ -159,9 +194,14 @@ Result<> CopyOut::fill(Source& source, const std::string& path, const fs::path& 
       continue;
     }
     if (error) return fail(system_error("making " + quoted(at.native()), error.value()));
-    if (options.preserve) IMPRINT_TRY(preserve(at, node));
+    const bool is_done = node.type == NodeType::directory;  // by fill()
+    if (options.preserve && !is_done) IMPRINT_TRY(preserve(at, node));
   }
-  if (options.preserve) return preserve(into, IMPRINT_TRY(source.stat(path)));
+  const NodeInfo node = IMPRINT_TRY(source.stat(path));
+  if (options.preserve) return preserve(into, node);
+  if (::chmod(into.c_str(), plain_mode(node)) != 0) {
+    return fail(system_error("the mode of " + quoted(into.native())));
+  }
   return {};
 }
 

@@ -235,6 +235,23 @@ TEST(NewFile, NeverReplacesADirectory) {
   EXPECT_THAT(file.publish(), FailsWith(Code::invalid_input, "publishing '"));
 }
 
+TEST(NewFile, NeverReplacesWhatIsNoRegularFile) {
+  const TempDir dir;
+  const fs::path fifo = dir / "fifo";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  EXPECT_THAT(NewFile::beside(fifo, 0600),
+              FailsWith(Code::invalid_input, "'" + fifo.native() + "' is not a regular file"));
+  fs::create_symlink("/dev/null", dir / "link");
+  EXPECT_THAT(NewFile::beside(dir / "link", 0600), FailsWith(Code::invalid_input));
+  // As /dev/stdout is, when it leads to a regular file.
+  const File open = File::create_new(dir / "f", 0600).value();
+  fs::create_symlink("/proc/self/fd/" + std::to_string(open.fd()), dir / "stdout");
+  EXPECT_THAT(NewFile::beside(dir / "stdout", 0600), FailsWith(Code::invalid_input));
+  EXPECT_TRUE(fs::is_fifo(fifo));
+  EXPECT_TRUE(fs::is_symlink(dir / "link"));
+  EXPECT_EQ(names_in(dir.path()).size(), 4U) << "a temporary file was left";
+}
+
 TEST(ReadFile, RefusesMoreThanTheLimit) {
   const TempDir dir;
   const fs::path path = dir.write("f", "12345");

@@ -286,6 +286,46 @@ TEST_F(Files, LsShowsWhatIsThere) {
   EXPECT_EQ(entries[0]["size"], 17);
 }
 
+TEST_F(Files, ACopyOutReplacesNoDeviceAndGoesThroughLinks) {
+  write("there", "old\n");
+  fs::create_symlink("there", "link");
+  fs::create_symlink("nothing", "dangling");
+  ASSERT_EQ(::mkfifo("fifo", 0600), 0);
+  const auto refused = imprint({"cp", "x.sdimg:/etc/hostname", "fifo"});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_EQ(refused.err,
+            "imprint: error: 'fifo' is not a regular file; - writes to standard output\n");
+  EXPECT_TRUE(fs::is_fifo("fifo"));
+  const auto nowhere = imprint({"cp", "x.sdimg:/etc/hostname", "dangling"});
+  EXPECT_EQ(nowhere.status, 2);
+  EXPECT_EQ(nowhere.err,
+            "imprint: error: 'dangling' is a symbolic link to nothing that could be written to; "
+            "remove it, or name the file itself\n");
+  EXPECT_TRUE(fs::is_symlink("dangling"));
+  quietly({"cp", "x.sdimg:/etc/hostname", "link"});
+  EXPECT_TRUE(fs::is_symlink("link"));
+  EXPECT_EQ(slurp("there"), quietly({"cat", "x.sdimg:/etc/hostname"}));
+}
+
+TEST_F(Files, DirectoriesAreCopiedOutAsClosedAsTheyWere) {
+  quietly({"mkdir", "-m", "0700", "x.sdimg:/data/closed"});
+  quietly({"mkdir", "-m", "0755", "x.sdimg:/data/closed/open"});
+  const mode_t before = ::umask(022);
+  quietly({"cp", "-r", "x.sdimg:/data/closed", "out"});
+  ::umask(before);
+  EXPECT_EQ(fs::status("out").permissions(), fs::perms(0700));
+  EXPECT_EQ(fs::status("out/open").permissions(), fs::perms(0755));
+}
+
+TEST_F(Files, AClosedStandardInputIsNotTheImage) {
+  const std::string before = imprint::test::sha256_of_file("x.sdimg");
+  const auto closed = imprint::test::run_command(
+      {"sh", "-c", "exec \"$0\" install -m 0600 - x.sdimg:/data/f <&-", binary()});
+  EXPECT_EQ(closed.status, 4) << closed.err;
+  EXPECT_EQ(closed.err, "imprint: error: reading standard input: Bad file descriptor\n");
+  EXPECT_EQ(imprint::test::sha256_of_file("x.sdimg"), before);
+}
+
 TEST_F(Files, OutputThatCannotBeWrittenIsAFailure) {
   if (!fs::exists("/dev/full")) GTEST_SKIP() << "needs /dev/full";
   for (const std::string command :

@@ -60,11 +60,11 @@ class File {
 };
 
 /// A new file beside its target that appears under the target's name only when published, whole and
-/// synced. Destroyed unpublished, it leaves nothing behind. The temporary name is
-/// `.<name>.<random>.tmp` in the same directory.
+/// synced. Destroyed unpublished, it leaves nothing behind. Temporary name: `.<name>.<random>.tmp`,
+/// in the same directory. A device, FIFO or link into /proc is refused, being no regular file.
 class NewFile {
  public:
-  static Result<NewFile> beside(const fs::path& target, unsigned mode);
+  static Result<NewFile> beside(const fs::path& target, unsigned mode);  ///< over no device
   NewFile(NewFile&&) noexcept;
   NewFile& operator=(NewFile&&) = delete;
   NewFile(const NewFile&) = delete;
