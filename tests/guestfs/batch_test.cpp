@@ -80,8 +80,8 @@ TEST(GuestBatch, EveryImageHasItsOwnIdentityAndNoOther) {
                              (data / "mender/mender-cert.pem").string()})
                     .out,
                 HasSubstr(fmt::format("unit-{}.devices.example.com", i)));
-    const auto of_key = run_command({"openssl", "pkey", "-pubout", "-in",
-                                     (data / "mender/mender-cert-private.pem").string()});
+    const auto of_key = run_command(
+        {"openssl", "pkey", "-pubout", "-in", (data / "mender/mender-cert-private.pem").string()});
     const auto of_certificate = run_command({"openssl", "x509", "-noout", "-pubkey", "-in",
                                              (data / "mender/mender-cert.pem").string()});
     EXPECT_EQ(of_key.out, of_certificate.out);
@@ -110,7 +110,8 @@ TEST(GuestBatch, EveryImageHasItsOwnIdentityAndNoOther) {
 
   const auto native = imprint({"cat", "--engine", "native", "out/unit-3.img:/data/mender/f"});
   EXPECT_EQ(native.status, 2);
-  EXPECT_THAT(native.err, HasSubstr("partition 2 of 'out/unit-3.img' holds btrfs; use --engine guestfs"));
+  EXPECT_THAT(native.err,
+              HasSubstr("partition 2 of 'out/unit-3.img' holds btrfs; use --engine guestfs"));
 }
 
 }  // namespace
