@@ -30,28 +30,6 @@ constexpr unsigned kPlainBits = 0777;
   return mask;
 }
 
-/// As cp(1) makes a copy without -p.
-[[nodiscard]] unsigned plain_mode(const NodeInfo& node) {
-  return node.mode & kPlainBits & ~process_umask();
-}
-
-/// A directory for its owner alone, as long as files are still being put into it.
-Result<> make_private(const fs::path& directory) {
-  if (::mkdir(directory.c_str(), S_IRWXU) == 0) return {};
-  return fail(system_error("making " + quoted(directory.native())));
-}
-
-/// Only what may be written to can be emptied, and the image may have closed directories.
-void open_up(const fs::path& directory) {
-  ::chmod(directory.c_str(), S_IRWXU);
-  std::error_code ignored;
-  for (fs::directory_iterator at(directory, ignored), end; !ignored && at != end;
-       at.increment(ignored)) {
-    std::error_code unknown;
-    if (fs::is_directory(at->symlink_status(unknown))) open_up(at->path());
-  }
-}
-
 Result<> write_content(Source& source, const std::string& path, const NodeInfo& node, File& file) {
   const auto content = IMPRINT_TRY(source.content(path).context(quoted(source.described())));
   const auto ranges = IMPRINT_TRY(content->data_ranges());
@@ -111,7 +89,6 @@ Result<fs::path> behind_links(const fs::path& target) {
 CopyOut::~CopyOut() {
   for (const Directory& directory : directories_) {
     std::error_code ignored;  // nothing can be done about it here
-    open_up(directory.temporary);
     fs::remove_all(directory.temporary, ignored);
   }
 }
@@ -149,7 +126,7 @@ Result<> CopyOut::add_file(Source& source, const fs::path& asked, const CopyOpti
                             quoted(asked.native())));
   }
   const fs::path target = IMPRINT_TRY(behind_links(asked));
-  const unsigned mode = options.wanted.mode.value_or(plain_mode(node));
+  const unsigned mode = options.wanted.mode.value_or(node.mode & kPlainBits & ~process_umask());
   NewFile file = IMPRINT_TRY(NewFile::beside(target, mode));
   IMPRINT_TRY(write_content(source, {}, node, file.file()));
   if (options.preserve) IMPRINT_TRY(preserve(file.temporary_path(), node));
@@ -166,7 +143,8 @@ Result<> CopyOut::add_directory(Source& source, const fs::path& target,
                             quoted(target.native())));
   }
   const Directory directory{.temporary = temporary_beside(target), .target = target};
-  IMPRINT_TRY(make_private(directory.temporary).context(quoted(target.native())));
+  fs::create_directory(directory.temporary, error);
+  if (error) return fail(system_error("making " + quoted(target.native()), error.value()));
   directories_.push_back(directory);
   return fill(source, {}, directory.temporary, options);
 }
@@ -181,12 +159,13 @@ Result<> CopyOut::fill(Source& source, const std::string& path, const fs::path& 
     const NodeInfo node = IMPRINT_TRY(source.stat(inner));
     std::error_code error;
     if (node.type == NodeType::directory) {
-      IMPRINT_TRY(make_private(at));
-      IMPRINT_TRY(fill(source, inner, at, options));
+      fs::create_directory(at, error);
+      if (!error) IMPRINT_TRY(fill(source, inner, at, options));
     } else if (node.type == NodeType::symlink) {
       fs::create_symlink(IMPRINT_TRY(source.read_link(inner)), at, error);
     } else if (node.type == NodeType::file) {
-      File file = IMPRINT_TRY(File::create_new(at, options.wanted.mode.value_or(plain_mode(node))));
+      File file =
+          IMPRINT_TRY(File::create_new(at, options.wanted.mode.value_or(node.mode & kPlainBits)));
       IMPRINT_TRY(write_content(source, inner, node, file));
     } else {
       notes_.push_back(fmt::format("{}/{} is a device, a socket or a pipe: left out",
@@ -194,14 +173,9 @@ Result<> CopyOut::fill(Source& source, const std::string& path, const fs::path& 
       continue;
     }
     if (error) return fail(system_error("making " + quoted(at.native()), error.value()));
-    const bool is_done = node.type == NodeType::directory;  // by fill()
-    if (options.preserve && !is_done) IMPRINT_TRY(preserve(at, node));
+    if (options.preserve) IMPRINT_TRY(preserve(at, node));
   }
-  const NodeInfo node = IMPRINT_TRY(source.stat(path));
-  if (options.preserve) return preserve(into, node);
-  if (::chmod(into.c_str(), plain_mode(node)) != 0) {
-    return fail(system_error("the mode of " + quoted(into.native())));
-  }
+  if (options.preserve) return preserve(into, IMPRINT_TRY(source.stat(path)));
   return {};
 }
 

@@ -307,16 +307,6 @@ TEST_F(Files, ACopyOutReplacesNoDeviceAndGoesThroughLinks) {
   EXPECT_EQ(slurp("there"), quietly({"cat", "x.sdimg:/etc/hostname"}));
 }
 
-TEST_F(Files, DirectoriesAreCopiedOutAsClosedAsTheyWere) {
-  quietly({"mkdir", "-m", "0700", "x.sdimg:/data/closed"});
-  quietly({"mkdir", "-m", "0755", "x.sdimg:/data/closed/open"});
-  const mode_t before = ::umask(022);
-  quietly({"cp", "-r", "x.sdimg:/data/closed", "out"});
-  ::umask(before);
-  EXPECT_EQ(fs::status("out").permissions(), fs::perms(0700));
-  EXPECT_EQ(fs::status("out/open").permissions(), fs::perms(0755));
-}
-
 TEST_F(Files, AClosedStandardInputIsNotTheImage) {
   const std::string before = imprint::test::sha256_of_file("x.sdimg");
   const auto closed = imprint::test::run_command(
