@@ -15,8 +15,6 @@ constexpr std::string_view kMagic = "IMPRREDO";
 constexpr std::uint64_t kVersion = 1;
 constexpr std::size_t kDigestBytes = 32;
 constexpr std::size_t kHeaderBytes = 8 + 4 + 8 + kDigestBytes;
-/// A journal is as long as what an edit changes: kilobytes. Whatever is larger than this is none.
-constexpr std::uint64_t kMaxJournalBytes = std::uint64_t{1} << 30;
 
 void append_pieces(crypto::WipedBytes& to, const std::vector<Piece>& pieces) {
   append_little_endian(to, pieces.size(), 4);
@@ -98,8 +96,17 @@ EncodedJournal encode(const Journal& journal) {
 Result<LoadedJournal> load_journal(const fs::path& path) {
   const File file = IMPRINT_TRY(File::open_read(path));
   const std::uint64_t size = IMPRINT_TRY(file.size_bytes());
-  if (size < kHeaderBytes || size > kMaxJournalBytes) return damaged(path);
-  crypto::WipedBytes bytes(static_cast<std::size_t>(size));
+  if (size < kHeaderBytes + kDigestBytes) return damaged(path);
+  // A journal is as long as what its edit changed, gigabytes for a large file: only its own word
+  // tells how much is to be read, and no memory is taken for what is none.
+  crypto::WipedBytes bytes(kHeaderBytes);
+  IMPRINT_TRY(file.read_exact(0, bytes));
+  ByteCursor claimed(bytes);
+  const bool is_journal = text_of(claimed.bytes(kMagic.size())) == kMagic;
+  const std::uint64_t claimed_version = claimed.number(4);
+  const bool is_whole = claimed.number(8) == size - kHeaderBytes - kDigestBytes;
+  if (!is_journal || (claimed_version == kVersion && !is_whole)) return damaged(path);
+  if (is_whole) bytes.resize(static_cast<std::size_t>(size));
   IMPRINT_TRY(file.read_exact(0, bytes));
 
   ByteCursor header(bytes);
