@@ -8,7 +8,8 @@ Result<pipeline::EngineChoice> EngineOptions::choice() const {
   pipeline::EngineChoice choice;
   choice.engine = IMPRINT_TRY(guestfs::parse_engine(engine));
   choice.timeout = std::chrono::seconds(timeout_s);
-  if (!luks_passphrase.empty()) choice.luks_passphrase = luks_passphrase;
+  if (!luks_passphrase.empty())
+    choice.luks_passphrase = pipeline::luks_passphrase_from(luks_passphrase);
   return choice;
 }
 

@@ -6,6 +6,8 @@
 #include "guest_edit.hpp"
 
 #include <array>
+#include <memory>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -36,17 +38,22 @@ bool uses_appliance(const EngineChoice& choice, const image::Layout& layout) {
   return layout.data && guestfs::needs_appliance(layout.data->file_system);
 }
 
-guestfs::ApplianceOptions appliance_options(const EngineChoice& choice) {
-  guestfs::ApplianceOptions options{.timeout = choice.timeout, .passphrase = {}};
-  if (choice.luks_passphrase) {
-    options.passphrase = [text = *choice.luks_passphrase]() -> Result<crypto::SecretBytes> {
-      const auto source =
+guestfs::PassphraseQuestion luks_passphrase_from(std::string source) {
+  auto known = std::make_shared<std::optional<crypto::SecretBytes>>();
+  return [text = std::move(source), known]() -> Result<crypto::SecretBytes> {
+    if (!*known) {
+      const auto parsed =
           IMPRINT_TRY(authority::parse_passphrase_source(text).context("--luks-passphrase"));
-      return authority::read_passphrase(source, {.what = "Passphrase of the data partition"})
-          .context("--luks-passphrase");
-    };
-  }
-  return options;
+      known->emplace(IMPRINT_TRY(
+          authority::read_passphrase(parsed, {.what = "Passphrase of the data partition"})
+              .context("--luks-passphrase")));
+    }
+    return crypto::SecretBytes((*known)->view());
+  };
+}
+
+guestfs::ApplianceOptions appliance_options(const EngineChoice& choice) {
+  return {.timeout = choice.timeout, .passphrase = choice.luks_passphrase};
 }
 
 Result<GuestFindings> edit_drive(guestfs::Appliance& appliance, std::size_t drive,

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <optional>
 #include <string>
 
 #include "imprint/base/result.hpp"
@@ -16,9 +15,14 @@ struct EngineChoice {
   Engine engine = Engine::automatic;
   /// For the appliance's start, and for each step in it.
   std::chrono::seconds timeout = std::chrono::seconds(120);
-  /// Of an encrypted data partition, as a source word ("env:NAME").
-  std::optional<std::string> luks_passphrase = std::nullopt;
+  /// Of an encrypted data partition; empty: such a partition is an error that says what to do.
+  guestfs::PassphraseQuestion luks_passphrase = {};
 };
+
+/// Reads the passphrase from a source ("env:NAME") when it is first asked for, and knows it from
+/// then on: a source can be read once, and a command may start several appliances. Copies share
+/// what is known. One thread at a time.
+[[nodiscard]] guestfs::PassphraseQuestion luks_passphrase_from(std::string source);
 
 /// The choice as an appliance takes it: the passphrase is asked for when it is needed.
 [[nodiscard]] guestfs::ApplianceOptions appliance_options(const EngineChoice& choice);
