@@ -23,13 +23,6 @@ using image::NodeType;
 
 constexpr unsigned kPlainBits = 0777;
 
-[[nodiscard]] unsigned process_umask() {
-  // There is no way to ask without setting. One thread copies; nobody makes a file in between.
-  const mode_t mask = ::umask(077);
-  ::umask(mask);
-  return mask;
-}
-
 Result<> write_content(Source& source, const std::string& path, const NodeInfo& node, File& file) {
   const auto content = IMPRINT_TRY(source.content(path).context(quoted(source.described())));
   const auto ranges = IMPRINT_TRY(content->data_ranges());
@@ -126,7 +119,7 @@ Result<> CopyOut::add_file(Source& source, const fs::path& asked, const CopyOpti
                             quoted(asked.native())));
   }
   const fs::path target = IMPRINT_TRY(behind_links(asked));
-  const unsigned mode = options.wanted.mode.value_or(node.mode & kPlainBits & ~process_umask());
+  const unsigned mode = options.wanted.mode.value_or(node.mode & kPlainBits);
   NewFile file = IMPRINT_TRY(NewFile::beside(target, mode));
   IMPRINT_TRY(write_content(source, {}, node, file.file()));
   if (options.preserve) IMPRINT_TRY(preserve(file.temporary_path(), node));

@@ -15,6 +15,8 @@
 
 #include "io_canvas.hpp"
 
+#include <cstdarg>
+#include <mutex>
 #include <new>
 #include <utility>
 #include <vector>
@@ -145,6 +147,18 @@ IoTarget::IoTarget(const ImageReader& image, Canvas* canvas, std::uint64_t offse
       offset_(offset),
       size_(size) {}
 
+namespace {
+
+/// Some of what the library finds it tells standard error, as a warning beside what it returns.
+/// Messages are made from what it returns.
+void keep_library_quiet() {
+  static std::once_flag once;
+  std::call_once(once,
+                 [] { set_com_err_hook([](const char*, errcode_t, const char*, va_list) {}); });
+}
+
+}  // namespace
+
 errcode_t IoTarget::open(int flags, ext2_filsys* fs) {
   channel_ = {};
   channel_.magic = EXT2_ET_MAGIC_IO_CHANNEL;
@@ -153,6 +167,7 @@ errcode_t IoTarget::open(int flags, ext2_filsys* fs) {
   channel_.block_size = 1024;
   channel_.refcount = 1;
   channel_.private_data = this;
+  keep_library_quiet();
   opening = this;
   const errcode_t code = ext2fs_open2(name_.c_str(), nullptr, flags, 0, 0, canvas_manager(), fs);
   opening = nullptr;

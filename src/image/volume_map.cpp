@@ -32,17 +32,26 @@ constexpr std::uint64_t kMostBlocks = 0xffff'ffff;
 
 class RunCollector {
  public:
-  RunCollector(const Volume::Impl& impl, blk64_t end) : impl_(impl), end_(end) {}
+  RunCollector(const Volume::Impl& impl, blk64_t end, bool is_directory)
+      : impl_(impl),
+        end_(end),
+        is_directory_(is_directory),
+        left_(ext2fs_blocks_count(impl.fs->super)) {}
 
   /// False when this cannot belong to a sound file.
   [[nodiscard]] bool add(BlockRun run) {
-    if (run.logical >= end_) return true;  // kept for a file that was to grow, or a verity tree
+    // A file may have been given room to grow, or a verity tree. In a directory the library would
+    // read that, too, and nobody has looked at it.
+    if (run.logical >= end_) return !is_directory_;
+    if (run.blocks > end_ - run.logical && is_directory_) return false;
     run.blocks = std::min(run.blocks, end_ - run.logical);
-    if (run.blocks == 0 || run.logical < next_ || !impl_.is_block_number(run.physical) ||
+    if (run.blocks == 0 || run.blocks > left_ || run.logical < next_ ||
+        !impl_.is_block_number(run.physical) ||
         !impl_.is_block_number(run.physical + run.blocks - 1)) {
       return false;
     }
     next_ = run.logical + run.blocks;
+    left_ -= run.blocks;
     BlockRun* last = runs_.empty() ? nullptr : &runs_.back();
     if (last != nullptr && last->logical + last->blocks == run.logical &&
         last->physical + last->blocks == run.physical && last->unwritten == run.unwritten) {
@@ -58,6 +67,8 @@ class RunCollector {
  private:
   const Volume::Impl& impl_;
   blk64_t end_;
+  bool is_directory_;
+  blk64_t left_;  // that a sound file can have yet
   blk64_t next_ = 0;
   std::vector<BlockRun> runs_;
 };
@@ -127,7 +138,7 @@ Result<std::vector<BlockRun>> Volume::Impl::map_blocks(InodeNumber number, ext2_
     return damaged(*this, fmt::format("inode {} claims to be larger than a file can be", number));
   }
   if (ext2fs_inode_has_valid_blocks2(fs, &inode) == 0) return std::vector<BlockRun>();
-  RunCollector runs(*this, count);
+  RunCollector runs(*this, count, type_of(inode) == NodeType::directory);
   if ((inode.i_flags & EXT4_EXTENTS_FL) != 0) {
     IMPRINT_TRY(walk_extents(*this, number, inode, runs));
   } else {

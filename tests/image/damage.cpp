@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <deque>
 #include <set>
 #include <utility>
@@ -31,8 +32,8 @@ constexpr std::uint64_t kMostReading = 64;
 [[nodiscard]] std::vector<std::size_t> used_blocks(ByteView bytes) {
   std::vector<std::size_t> used;
   for (std::size_t at = 0; at + kSuperblock <= bytes.size(); at += kSuperblock) {
-    const ByteView block = bytes.subspan(at, kSuperblock);
-    if (std::ranges::any_of(block, [](std::byte byte) { return byte != std::byte{0}; }))
+    const std::byte* const block = bytes.data() + at;
+    if (block[0] != std::byte{0} || std::memcmp(block, block + 1, kSuperblock - 1) != 0)
       used.push_back(at);
   }
   return used;

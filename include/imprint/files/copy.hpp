@@ -35,7 +35,7 @@ class CopyOut {
   ~CopyOut();
 
   /// A destination that is a directory, or ends with a slash, gets the copy under the source's
-  /// name. Files get the mode they have in the image, less the umask.
+  /// name. Everything gets the mode it has in the image.
   Result<> add(Source& source, const fs::path& destination, const CopyOptions& options);
   Result<> publish();
 
