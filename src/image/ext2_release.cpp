@@ -101,6 +101,13 @@ Result<> free_released(Volume::Impl& impl) {
 
 Result<> drop_link(Volume::Impl& impl, InodeNumber number) {
   FullInode inode = IMPRINT_TRY(impl.read_inode(number));
+  // Another inode's attribute has its value there, and counts no link for it.
+  if ((inode.base().i_flags & EXT4_EA_INODE_FL) != 0) {
+    return damaged(impl,
+                   fmt::format("inode {} is in a directory but holds the value of an extended "
+                               "attribute",
+                               number));
+  }
   if (inode.base().i_links_count <= 1) return release_inode(impl, number, false);
   --inode.base().i_links_count;
   set_times(inode, impl.now, {.changed = true});

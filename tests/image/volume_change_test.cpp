@@ -351,6 +351,17 @@ TEST_F(VolumeChange, LargeAttributesLiveInInodesOfTheirOwn) {
   EXPECT_FALSE(ext.result_holds(std::string(500, 'L')));
 }
 
+TEST_F(VolumeChange, ANameOfAnAttributesInodeIsNotTakenForAFile) {
+  ExtImage ext(small({"-t", "ext4", "-b", "1024", "-O", "ea_inode,^metadata_csum"}));
+  // EXT4_EA_INODE_FL and EXT4_EXTENTS_FL: e2fsck 1.47.0 says nothing to such a name.
+  ext.prepare({"write /dev/null f", "sif f flags 0x280000"});
+  Canvas canvas(ext.image());
+  Volume volume = open(canvas, ext);
+  EXPECT_THAT(
+      volume.remove(kRootInode, "f"),
+      FailsWith(Code::corrupt, "in a directory but holds the value of an extended attribute"));
+}
+
 /// An access control list as it lies on the disk: owner rwx, user 1000 rw, group r, mask, others r.
 const std::string kAcl("\1\0\0\0\1\0\7\0\2\0\6\0\xe8\3\0\0\4\0\4\0\x10\0\6\0\x20\0\4\0", 28);
 
