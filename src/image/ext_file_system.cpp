@@ -56,7 +56,8 @@ Result<std::optional<NodeInfo>> ExtFileSystem::find(std::string_view path) {
 
 Result<std::vector<std::string>> ExtFileSystem::list(std::string_view path) {
   const InodeNumber inode = IMPRINT_TRY(existing(path));
-  return volume_.list(inode);
+  const Place place = IMPRINT_TRY(place_of(path));
+  return volume_.list(inode, place.directory);
 }
 
 Result<std::string> ExtFileSystem::read_link(std::string_view path) {

@@ -132,8 +132,17 @@ Result<std::optional<InodeNumber>> Volume::lookup(InodeNumber directory,
   return std::optional<InodeNumber>(found);
 }
 
-Result<std::vector<std::string>> Volume::list(InodeNumber directory) const {
+Result<std::vector<std::string>> Volume::list(InodeNumber directory,
+                                              std::optional<InodeNumber> parent) const {
   IMPRINT_TRY(check_directory(*impl_, directory));
+  if (parent) {
+    const auto above = IMPRINT_TRY(lookup(directory, ".."));
+    if (above != parent) {
+      return damaged(*impl_, fmt::format("the directory in inode {} was found in inode {}, but "
+                                         "says that it is in another",
+                                         directory, *parent));
+    }
+  }
   std::vector<std::string> names;
   IMPRINT_TRY(
       impl_->check(ext2fs_dir_iterate2(impl_->fs, directory, 0, nullptr, collect_name, &names)));

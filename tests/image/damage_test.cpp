@@ -11,7 +11,10 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "ext_image.hpp"
 #include "imprint/image/decompress.hpp"
+#include "imprint/image/ext_file_system.hpp"
+#include "support/command.hpp"
 #include "support/matchers.hpp"
 
 namespace imprint::image {
@@ -206,6 +209,24 @@ TEST_F(DamagedExtents, ThatRepeatBlocks) {
   const InodeNumber large = inode_number("large");
   const auto read = volume().read_file(large, 1U << 30);
   EXPECT_THAT(read, FailsWith(Code::corrupt, "cannot be right; repair the file system"));
+}
+
+// A directory inside itself, and one with two names: `cp -r` would never come to an end.
+TEST(DamagedDirectories, AreListedWhereTheyAreOnly) {
+  IMPRINT_NEED_COMMAND("mke2fs");
+  IMPRINT_NEED_COMMAND("debugfs");
+  for (const std::string option : {"^inline_data", "inline_data"}) {
+    test::ExtImage image({.name = "loops", .options = {"-t", "ext4", "-O", option}});
+    image.prepare({"mkdir /a", "mkdir /a/b", "mkdir /c", "link /a /a/b/loop", "link /c /a/second"});
+    ExtFileSystem file_system(Volume::open_read(image.image(), image.partition()).value());
+    for (const std::string sound : {"/", "/a", "/a/", "/a/b", "/c"})
+      EXPECT_THAT(file_system.list(sound), IsOk()) << sound;
+    for (const std::string twice : {"/a/b/loop", "/a/second"})
+      EXPECT_THAT(
+          file_system.list(twice),
+          FailsWith(Code::corrupt, "but says that it is in another; repair the file system"))
+          << twice;
+  }
 }
 
 }  // namespace

@@ -71,7 +71,10 @@ class Volume {
   /// One name in one directory; none when there is no such entry.
   [[nodiscard]] Result<std::optional<InodeNumber>> lookup(InodeNumber directory,
                                                           std::string_view name) const;
-  [[nodiscard]] Result<std::vector<std::string>> list(InodeNumber directory) const;
+  /// `parent`: the directory it was found in. One that says it is in another is Code::corrupt: with
+  /// two names, or inside itself, it would lead whoever walks the tree round and round.
+  [[nodiscard]] Result<std::vector<std::string>> list(
+      InodeNumber directory, std::optional<InodeNumber> parent = std::nullopt) const;
   [[nodiscard]] Result<crypto::WipedBytes> read_file(InodeNumber inode,
                                                      std::uint64_t limit_bytes = 16U << 20) const;
   /// The same for files of any size; holes are left out.
