@@ -385,7 +385,7 @@ class SealTest : public PartitionTableTest {
     make_disk(image_, 64 * kMiB,
               "label: gpt\nstart=8MiB,size=8MiB\nstart=16MiB,size=8MiB\nstart=24MiB,size=1MiB\n"
               "start=25MiB,size=1MiB\nstart=32MiB,size=8MiB\n");
-    for (const std::uint64_t offset : {8, 16, 32})
+    for (const std::uint64_t offset : {8U, 16U, 32U})
       make_ext4(image_, offset * kMiB, kRootBytes);
   }
 
