@@ -244,7 +244,7 @@ class AmbiguousLayoutTest : public LayoutsTest {
               "start=40MiB,size=8MiB\n");
     put_root(8 * kMiB);
     make_ext4("x", 16 * kMiB, kRootBytes);
-    for (const std::uint64_t offset : {32, 40})
+    for (const std::uint64_t offset : {32U, 40U})
       make_ext4("x", offset * kMiB, kRootBytes, {{{"a/file", "x"}}, {}});
   }
 };
