@@ -74,6 +74,7 @@ Result<std::unique_ptr<FatFileSystem>> FatFileSystem::open_edit(Canvas& canvas,
       new FatFileSystem(canvas, &canvas, partition, std::move(opened)));
   made->now_ = within_fat_times(now.value_or(inventory.newest));
   made->directory_clusters_ = std::move(inventory.directory_clusters);
+  made->is_tree_ = true;
   return made;
 }
 
@@ -101,6 +102,8 @@ Result<std::optional<NodeInfo>> FatFileSystem::find(std::string_view path) {
 }
 
 Result<std::vector<std::string>> FatFileSystem::list(std::string_view path) {
+  if (!is_tree_) IMPRINT_TRY(reader_.check_directories().context(described()));
+  is_tree_ = true;
   const FatDirectory directory = IMPRINT_TRY(reader_.directory_at(path).context(described()));
   std::vector<std::string> names;
   for (const FatEntry& entry : directory.entries)

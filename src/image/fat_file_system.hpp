@@ -93,6 +93,7 @@ class FatFileSystem final : public FileSystem {
   std::vector<Cluster> directory_clusters_;
   TimePoint now_;
   std::unique_ptr<FatWorkCopy> copy_;  // from the first edit on
+  bool is_tree_ = false;               // its directories are known to be one
   bool failed_ = false;
   bool committed_ = false;
 };

@@ -185,4 +185,19 @@ Result<FatReader::Inventory> FatReader::check() const {
   return found;
 }
 
+Result<> FatReader::check_directories() const {
+  std::vector<bool> claimed(std::size_t{geometry_.clusters} + kFirstCluster);
+  std::vector<std::pair<Cluster, std::string>> waiting{{geometry_.root_cluster, "/"}};
+  while (!waiting.empty()) {
+    const auto [cluster, name] = waiting.back();
+    waiting.pop_back();
+    const FatDirectory in = IMPRINT_TRY(directory(cluster).context(quoted(name)));
+    IMPRINT_TRY(claim(claimed, in.chain, name));
+    for (const FatEntry& entry : in.entries) {
+      if (entry.is_directory) waiting.emplace_back(entry.first_cluster, entry.name);
+    }
+  }
+  return {};
+}
+
 }  // namespace imprint::image

@@ -52,6 +52,9 @@ class FatReader {
   };
 
   [[nodiscard]] Result<Inventory> check() const;
+  /// Code::corrupt when the directories are no tree: one that is inside itself, or has two names,
+  /// would lead whoever walks through them round and round.
+  [[nodiscard]] Result<> check_directories() const;
 
  private:
   FatReader(const ImageReader& image, const Partition& partition, const FatGeometry& geometry,

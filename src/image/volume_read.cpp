@@ -13,12 +13,48 @@
 namespace imprint::image {
 namespace {
 
+struct Names {
+  std::vector<std::string> names;
+  std::vector<InodeNumber> inodes;
+};
+
 int collect_name(ext2_ino_t /*directory*/, int /*entry_kind*/, ext2_dir_entry* entry,
-                 int /*offset*/, int /*block_size*/, char* /*block*/, void* names) {
-  if (!is_own_name(name_of(*entry))) {
-    static_cast<std::vector<std::string>*>(names)->emplace_back(name_of(*entry));
-  }
+                 int /*offset*/, int /*block_size*/, char* /*block*/, void* data) {
+  if (is_own_name(name_of(*entry))) return 0;
+  auto& found = *static_cast<Names*>(data);
+  found.names.emplace_back(name_of(*entry));
+  found.inodes.push_back(entry->inode);
   return 0;
+}
+
+/// Files may have several names, directories not: with two names in each of forty levels a walk
+/// through the tree would have no end.
+Result<> check_single_names(Volume::Impl& impl, InodeNumber directory,
+                            std::vector<InodeNumber> inodes) {
+  std::ranges::sort(inodes);
+  for (auto at = inodes.begin();;) {
+    at = std::ranges::adjacent_find(at, inodes.end());
+    if (at == inodes.end()) return {};
+    const InodeNumber twice = *at;
+    FullInode inode = IMPRINT_TRY(impl.read_inode(twice));
+    if (type_of(inode.base()) == NodeType::directory) {
+      return damaged(impl, fmt::format("the directory in inode {} has two names in the one in "
+                                       "inode {}",
+                                       twice, directory));
+    }
+    at = std::upper_bound(at, inodes.end(), twice);
+  }
+}
+
+/// What a directory says it is in.
+Result<> check_parent_of(Volume::Impl& impl, InodeNumber directory, InodeNumber parent) {
+  ext2_ino_t above = 0;
+  const errcode_t code = ext2fs_lookup(impl.fs, directory, "..", 2, nullptr, &above);
+  if (code != EXT2_ET_FILE_NOT_FOUND) IMPRINT_TRY(impl.check(code));
+  if (above == parent) return {};
+  return damaged(impl, fmt::format("the directory in inode {} was found in inode {}, but says that "
+                                   "it is in another",
+                                   directory, parent));
 }
 
 /// Read at once.
@@ -135,26 +171,20 @@ Result<std::optional<InodeNumber>> Volume::lookup(InodeNumber directory,
 Result<std::vector<std::string>> Volume::list(InodeNumber directory,
                                               std::optional<InodeNumber> parent) const {
   IMPRINT_TRY(check_directory(*impl_, directory));
-  if (parent) {
-    const auto above = IMPRINT_TRY(lookup(directory, ".."));
-    if (above != parent) {
-      return damaged(*impl_, fmt::format("the directory in inode {} was found in inode {}, but "
-                                         "says that it is in another",
-                                         directory, *parent));
-    }
-  }
-  std::vector<std::string> names;
+  if (parent) IMPRINT_TRY(check_parent_of(*impl_, directory, *parent));
+  Names found;
   IMPRINT_TRY(
-      impl_->check(ext2fs_dir_iterate2(impl_->fs, directory, 0, nullptr, collect_name, &names)));
-  for (const std::string& name : names) {
+      impl_->check(ext2fs_dir_iterate2(impl_->fs, directory, 0, nullptr, collect_name, &found)));
+  for (const std::string& name : found.names) {
     // Who copies a tree out of the image must not be led elsewhere by such a name.
     if (name.empty() || name.find_first_of(std::string_view("/\0", 2)) != std::string::npos) {
       return damaged(*impl_, fmt::format("the directory in inode {} has the impossible name {}",
                                          directory, quoted(name)));
     }
   }
-  std::sort(names.begin(), names.end());
-  return names;
+  IMPRINT_TRY(check_single_names(*impl_, directory, std::move(found.inodes)));
+  std::sort(found.names.begin(), found.names.end());
+  return std::move(found.names);
 }
 
 Result<crypto::WipedBytes> Volume::read_file(InodeNumber inode, std::uint64_t limit_bytes) const {

@@ -217,15 +217,18 @@ TEST(DamagedDirectories, AreListedWhereTheyAreOnly) {
   IMPRINT_NEED_COMMAND("debugfs");
   for (const std::string option : {"^inline_data", "inline_data"}) {
     test::ExtImage image({.name = "loops", .options = {"-t", "ext4", "-O", option}});
-    image.prepare({"mkdir /a", "mkdir /a/b", "mkdir /c", "link /a /a/b/loop", "link /c /a/second"});
+    image.prepare({"mkdir /a", "mkdir /a/b", "mkdir /c", "link /a /a/b/loop", "link /c /a/second",
+                   "mkdir /d", "mkdir /d/once", "link /d/once /d/twice", "mkdir /files",
+                   "link /d/once /files/here"});
     ExtFileSystem file_system(Volume::open_read(image.image(), image.partition()).value());
     for (const std::string sound : {"/", "/a", "/a/", "/a/b", "/c"})
       EXPECT_THAT(file_system.list(sound), IsOk()) << sound;
-    for (const std::string twice : {"/a/b/loop", "/a/second"})
+    for (const std::string twice : {"/a/b/loop", "/a/second", "/files/here"})
       EXPECT_THAT(
           file_system.list(twice),
           FailsWith(Code::corrupt, "but says that it is in another; repair the file system"))
           << twice;
+    EXPECT_THAT(file_system.list("/d"), FailsWith(Code::corrupt, "has two names in the one in"));
   }
 }
 

@@ -85,6 +85,29 @@ TEST_F(FatDamage, IsRefusedByItsName) {
   EXPECT_THAT(edit(), FailsWith(Code::corrupt, "its FATs differ; repair it with 'fsck.vfat'"));
 }
 
+// A directory inside itself, and one with two names: `cp -r` would never come to an end.
+TEST_F(FatDamage, DirectoriesThatAreNoTreeAreNotListed) {
+  fat_->prepare({"mmd", "::/d/inner"});
+  const std::string sound = fat_->peek(0, 64 << 10);
+  const std::size_t inner = sound.find("INNER      ");
+  ASSERT_NE(inner, std::string::npos);
+  const auto list = [this]() -> Result<std::vector<std::string>> {
+    const auto source = read_natively(fat_->image());
+    const auto opened = IMPRINT_TRY(source->open(fat_->partition()));
+    return opened->list("/d");
+  };
+  EXPECT_THAT(list(), IsOk());
+  constexpr std::size_t kFirstCluster = 26;
+  fat_->poke(inner + kFirstCluster, "\x02");  // /d itself
+  EXPECT_THAT(list(), FailsWith(Code::corrupt, "cluster 2 of 'inner' belongs to another"));
+  fat_->poke(inner + kFirstCluster, sound.substr(inner + kFirstCluster, 1));
+  ASSERT_EQ(sound.substr(inner + 32, 32), std::string(32, '\0'));
+  std::string second = sound.substr(inner, 32);
+  second[4] = 'X';
+  fat_->poke(inner + 32, second);
+  EXPECT_THAT(list(), FailsWith(Code::corrupt, "belongs to another file too"));
+}
+
 TEST_F(FatDamage, OfTheBootSectorIsRefused) {
   const std::string good = fat_->peek(0, 512);
   const auto with = [&](std::uint64_t offset, std::string_view bytes) {

@@ -71,8 +71,9 @@ class Volume {
   /// One name in one directory; none when there is no such entry.
   [[nodiscard]] Result<std::optional<InodeNumber>> lookup(InodeNumber directory,
                                                           std::string_view name) const;
-  /// `parent`: the directory it was found in. One that says it is in another is Code::corrupt: with
-  /// two names, or inside itself, it would lead whoever walks the tree round and round.
+  /// `parent`: the directory it was found in. One that says it is in another is Code::corrupt, as
+  /// is one in which a directory has two names: they would lead whoever walks the tree round and
+  /// round.
   [[nodiscard]] Result<std::vector<std::string>> list(
       InodeNumber directory, std::optional<InodeNumber> parent = std::nullopt) const;
   [[nodiscard]] Result<crypto::WipedBytes> read_file(InodeNumber inode,
