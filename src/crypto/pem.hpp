@@ -12,6 +12,7 @@ namespace imprint::crypto {
 
 inline constexpr std::string_view kPemCertificate = "CERTIFICATE";
 inline constexpr std::string_view kPemPrivateKey = "PRIVATE KEY";
+inline constexpr std::string_view kPemPublicKey = "PUBLIC KEY";
 
 /// Exact size of the PEM text of `der_bytes` octets under this label.
 [[nodiscard]] std::size_t pem_size(std::string_view label, std::size_t der_bytes) noexcept;

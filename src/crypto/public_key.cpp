@@ -1,4 +1,5 @@
 #include <optional>
+#include <span>
 
 #include <openssl/core_names.h>
 #include <openssl/pem.h>
@@ -14,8 +15,6 @@ namespace {
 
 using RequestPtr = std::unique_ptr<X509_REQ, Freer<X509_REQ_free>>;
 using NumberPtr = std::unique_ptr<BIGNUM, Freer<BN_free>>;
-
-constexpr std::string_view kPemPublicKey = "PUBLIC KEY";
 
 bool is_request(std::string_view label) {
   return label == "CERTIFICATE REQUEST" || label == "NEW CERTIFICATE REQUEST";
@@ -115,6 +114,12 @@ KeyKind PublicKey::kind() const noexcept {
 
 Result<Bytes> PublicKey::der() const {
   return encode_public_key(native_->key.get());
+}
+
+std::string public_key_pem(ByteView public_key_der) {
+  std::string pem(pem_size(kPemPublicKey, public_key_der.size()), '\0');
+  write_pem(kPemPublicKey, public_key_der, std::as_writable_bytes(std::span(pem)));
+  return pem;
 }
 
 }  // namespace imprint::crypto

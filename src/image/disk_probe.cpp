@@ -1,5 +1,7 @@
 #include "disk_probe.hpp"
 
+#include <algorithm>
+#include <array>
 #include <blkid.h>
 #include <cerrno>
 #include <memory>
@@ -46,6 +48,17 @@ Result<ProbePtr> new_probe(const FileImage& image, std::uint64_t offset_bytes,
 }
 
 enum class Found { one, none, several };
+
+/// Looks for file systems of these types only, or for all but these.
+template <std::size_t kCount>
+void choose_types(blkid_probe probe, int choice, const std::array<const char*, kCount>& types) {
+  std::array<char*, kCount + 1> names = {};  // libblkid wants them so, and changes none
+  std::ranges::transform(types, names.begin(), [](const char* type) {
+    return const_cast<char*>(type);  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+  });
+  blkid_probe_enable_superblocks(probe, 1);
+  blkid_probe_filter_superblocks_type(probe, choice, names.data());
+}
 
 Result<Found> find_superblock(const FileImage& image, blkid_probe probe) {
   blkid_probe_enable_superblocks(probe, 1);
@@ -114,18 +127,20 @@ Result<FileSystemHint> look_for_damaged_ext(const FileImage& image, std::uint64_
 Result<FileSystemHint> probe_file_system(const FileImage& image, std::uint64_t offset_bytes,
                                          std::uint64_t size_bytes) {
   if (size_bytes == 0) return FileSystemHint{};
+  // To look for ZFS means to read a megabyte, most of what probing costs: only where nothing else
+  // is.
   ProbePtr probe = IMPRINT_TRY(new_probe(image, offset_bytes, size_bytes));
+  choose_types(probe.get(), BLKID_FLTR_NOTIN, std::array{"zfs_member"});
   Found found = IMPRINT_TRY(find_superblock(image, probe.get()));
+  if (found == Found::none) {
+    probe = IMPRINT_TRY(new_probe(image, offset_bytes, size_bytes));
+    found = IMPRINT_TRY(find_superblock(image, probe.get()));
+  }
   if (found == Found::several) {
     // Remains of an earlier file system beside the present one. An ext one is what devices would
     // mount.
     probe = IMPRINT_TRY(new_probe(image, offset_bytes, size_bytes));
-    char ext2[] = "ext2";
-    char ext3[] = "ext3";
-    char ext4[] = "ext4";
-    char* names[] = {ext2, ext3, ext4, nullptr};
-    blkid_probe_enable_superblocks(probe.get(), 1);
-    blkid_probe_filter_superblocks_type(probe.get(), BLKID_FLTR_ONLYIN, names);
+    choose_types(probe.get(), BLKID_FLTR_ONLYIN, std::array{"ext2", "ext3", "ext4"});
     found = IMPRINT_TRY(find_superblock(image, probe.get()));
   }
   if (found != Found::one) return look_for_damaged_ext(image, offset_bytes, size_bytes);

@@ -35,6 +35,14 @@ TEST_P(IssuedFor, VerifiesStrictly) {
            dir.write("leaf.pem", certificate->to_pem())});
 }
 
+TEST_P(IssuedFor, ThePublicKeysPemIsOpenssls) {
+  const PrivateKey key = PrivateKey::generate(std::get<1>(GetParam())).value();
+  const TempDir dir;
+  EXPECT_EQ(public_key_pem(key.public_key_der().value()),
+            openssl({"pkey", "-pubout", "-in",
+                     dir.write("key.pem", text_of(key.to_pem().value().view()))}));
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Kinds, IssuedFor,
     testing::Combine(testing::Values(KeyKind::ec_p256, KeyKind::ec_p384, KeyKind::ec_p521,

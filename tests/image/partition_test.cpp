@@ -121,6 +121,22 @@ TEST_F(PartitionTableTest, AnExtFileSystemWithADamagedSuperblockDoesNotVanish) {
   EXPECT_EQ(file_systems(*table).back(), "ext4:data");
 }
 
+TEST_F(PartitionTableTest, NamesZfs) {
+  IMPRINT_NEED_COMMAND("blkid");
+  make_mbr(image_);
+  for (std::uint64_t block = 0; block < 8; ++block) {  // uberblocks in the first two labels
+    for (const std::uint64_t label : {0 * kMiB, kMiB / 4}) {
+      poke(image_, 48 * kMiB + label + kMiB / 8 + block * 1024, "\x0c\xb1\xba\0\0\0\0\0"s);
+    }
+  }
+  const auto named = test::run_command(
+      {"blkid", "-p", "-o", "value", "-s", "TYPE", "-O", "50331648", image_.native()});
+  ASSERT_EQ(named.out, "zfs_member\n") << named.err;
+  const auto table = read_table(image_);
+  ASSERT_THAT(table, IsOk());
+  EXPECT_EQ(table->partitions.back().file_system, "zfs_member");
+}
+
 TEST_F(PartitionTableTest, RemainsOfAnotherFileSystemDoNotHideExt) {
   IMPRINT_NEED_COMMAND("blkid");
   IMPRINT_NEED_COMMAND("mke2fs");

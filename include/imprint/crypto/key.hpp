@@ -62,4 +62,8 @@ class PrivateKey {
   std::unique_ptr<Native> native_;
 };
 
+/// A SubjectPublicKeyInfo as the PEM text (`PUBLIC KEY`) that Mender's APIs take, with a final
+/// newline.
+[[nodiscard]] std::string public_key_pem(ByteView public_key_der);
+
 }  // namespace imprint::crypto
