@@ -123,7 +123,7 @@ TEST_F(PartitionTableTest, AnExtFileSystemWithADamagedSuperblockDoesNotVanish) {
 
 TEST_F(PartitionTableTest, NamesZfs) {
   IMPRINT_NEED_COMMAND("blkid");
-  make_mbr(image_);
+  make_disk(image_, 128 * kMiB, "label: dos\nstart=48MiB,size=72MiB,type=83\n");
   for (std::uint64_t block = 0; block < 8; ++block) {  // uberblocks in the first two labels
     for (const std::uint64_t label : {0 * kMiB, kMiB / 4}) {
       poke(image_, 48 * kMiB + label + kMiB / 8 + block * 1024, "\x0c\xb1\xba\0\0\0\0\0"s);
