@@ -29,5 +29,6 @@ Action add_install(CLI::App& program);
 Action add_rm(CLI::App& program);
 Action add_mkdir(CLI::App& program);
 Action add_stat(CLI::App& program);
+Action add_show(CLI::App& program);
 
 }  // namespace imprint::cli

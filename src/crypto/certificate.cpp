@@ -13,6 +13,12 @@ namespace imprint::crypto {
 
 namespace {
 
+bool is_certificate(std::string_view label) {
+  return label == kPemCertificate || label == "X509 CERTIFICATE";
+}
+
+}  // namespace
+
 TimePoint time_point(const ASN1_TIME* time) {
   std::tm parts{};
   if (ASN1_TIME_to_tm(time, &parts) != 1) return {};
@@ -31,12 +37,6 @@ std::string name_text(const X509_NAME* name) {
   if (sink == nullptr || X509_NAME_print_ex(sink.get(), name, 0, kFlags) < 0) return {};
   return std::string(text_of(content_of(sink.get())));
 }
-
-bool is_certificate(std::string_view label) {
-  return label == kPemCertificate || label == "X509 CERTIFICATE";
-}
-
-}  // namespace
 
 Certificate::Certificate(std::shared_ptr<const Native> native) : native_(std::move(native)) {}
 

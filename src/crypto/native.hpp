@@ -42,6 +42,11 @@ struct Certificate::Native {
 /// Certificate from exactly these DER bytes.
 [[nodiscard]] Result<Certificate> certificate_from_der(ByteView der);
 
+/// RFC 2253, but with UTF-8 as it is instead of escaped octets.
+[[nodiscard]] std::string name_text(const X509_NAME* name);
+
+[[nodiscard]] TimePoint time_point(const ASN1_TIME* time);
+
 /// PKCS#8 PrivateKeyInfo of any supported key, through OpenSSL's encoder and secure memory only.
 [[nodiscard]] Result<SecretBytes> encode_pkcs8(const EVP_PKEY* key);
 

@@ -34,6 +34,9 @@ Result<EffectiveConf> effective_conf(std::optional<std::string_view> main,
       .key = effective_string(files, "HttpsClient", "Key"),
       .auth_private_key = effective_string(files, "Security", "AuthPrivateKey"),
       .server_url = effective_server(files),
+      .server_certificate = effective_string(files, "", "ServerCertificate"),
+      .artifact_verify_keys = effective_verify_keys(files),
+      .has_tenant_token = effective_string(files, "", "TenantToken").has_value(),
   });
 }
 

@@ -71,4 +71,19 @@ std::optional<std::string> effective_server(const std::vector<ConfFile>& files) 
   return servers.front();
 }
 
+std::vector<std::string> effective_verify_keys(const std::vector<ConfFile>& files) {
+  std::vector<std::string> keys;
+  for (const ConfFile& file : files) {
+    if (const JsonNode* list = file.find("ArtifactVerifyKeys")) {
+      keys.clear();
+      for (const JsonNode& element : list->elements) {
+        if (auto path = string_value(file.text, element)) keys.push_back(std::move(*path));
+      }
+    }
+    if (auto path = file.string_at("", "ArtifactVerifyKey")) keys = {std::move(*path)};
+  }
+  std::erase(keys, std::string());
+  return keys;
+}
+
 }  // namespace imprint::mender

@@ -40,4 +40,7 @@ struct ConfFile {
 /// The server that a client asks first, or none.
 [[nodiscard]] std::optional<std::string> effective_server(const std::vector<ConfFile>& files);
 
+/// The public keys of which one has to have signed an Artifact; none: any Artifact will do.
+[[nodiscard]] std::vector<std::string> effective_verify_keys(const std::vector<ConfFile>& files);
+
 }  // namespace imprint::mender

@@ -43,6 +43,9 @@ class EffectiveConf {
     std::optional<std::string> key;
     std::optional<std::string> auth_private_key;
     std::optional<std::string> server_url;
+    std::optional<std::string> server_certificate = std::nullopt;
+    std::vector<std::string> artifact_verify_keys = {};
+    bool has_tenant_token = false;
   };
 
   explicit EffectiveConf(Values values) : values_(std::move(values)) {}
@@ -62,6 +65,19 @@ class EffectiveConf {
 
   /// ServerURL, or the first of Servers.
   [[nodiscard]] const std::optional<std::string>& server_url() const { return values_.server_url; }
+
+  /// ServerCertificate, trusted beside the system's CAs.
+  [[nodiscard]] const std::optional<std::string>& server_certificate() const {
+    return values_.server_certificate;
+  }
+
+  /// ArtifactVerifyKey, or all of ArtifactVerifyKeys.
+  [[nodiscard]] const std::vector<std::string>& artifact_verify_keys() const {
+    return values_.artifact_verify_keys;
+  }
+
+  /// Whether there is a TenantToken. What it is, is nobody's business.
+  [[nodiscard]] bool has_tenant_token() const { return values_.has_tenant_token; }
 
  private:
   Values values_;
