@@ -98,7 +98,7 @@ class Explainer {
     std::vector<std::string> places;
     for_each_other<Object>([&](const Found& other, const Object& object) {
       if (key_of(object) == public_key_der && !public_key_der.empty())
-        places.push_back(other.place());
+        places.push_back(printable(other.place()));
     });
     return fmt::format("{}", fmt::join(places, ", "));
   }
@@ -111,7 +111,8 @@ class Explainer {
     const crypto::CertificateNames names = crypto::names_of(certificate);
     entry_.kind = Kind::certificate;
     entry_.name = printable(certificate.subject_text());
-    if (const Found* same = earlier_copy(certificate)) return fact("the same as", same->place());
+    if (const Found* same = earlier_copy(certificate))
+      return fact("the same as", printable(same->place()));
     entry_.ends = certificate.not_after();
     fact("is", purpose_text(certificate, names));
     fact("names", printable(fmt::format("{}", fmt::join(names.alt_names, ", "))));
@@ -142,7 +143,7 @@ class Explainer {
     std::string text;
     for_each_other<Certificate>([&](const Found& other, const Certificate& issuer) {
       if (!text.empty() || !crypto::is_issued_by(certificate, issuer)) return;
-      text = fmt::format("{} ({})", printable(issuer.subject_text()), other.place());
+      text = fmt::format("{} ({})", printable(issuer.subject_text()), printable(other.place()));
       if (certificate.not_after() > issuer.not_after()) {
         warn(fmt::format("outlives its CA, which ends on {}: nobody accepts it after that",
                          day_of(issuer.not_after())));
@@ -221,7 +222,7 @@ class Explainer {
     std::string issuer = printable(list.issuer);
     for_each_other<Certificate>([&](const Found& other, const Certificate& ca) {
       if (crypto::subject_der(ca) == list.issuer_der && is_authority(ca))
-        issuer = fmt::format("{} ({})", printable(list.issuer), other.place());
+        issuer = fmt::format("{} ({})", printable(list.issuer), printable(other.place()));
     });
     fact("of", issuer);
     fact("number", list.number_hex);

@@ -58,10 +58,10 @@ std::string described(const image::Layout& layout) {
 /// A setting as each of the roots has it: one line where they agree.
 class Settings {
  public:
-  void add(std::string_view label, const Root& root, std::string value) {
+  void add(std::string_view label, const Root& root, std::string_view value) {
     const auto known = std::ranges::find(rows_, label, &Row::label);
     Row& row = known != rows_.end() ? *known : rows_.emplace_back(Row{label, {}});
-    row.values.emplace_back(root.label, std::move(value));
+    row.values.emplace_back(root.label, printable(value));  // an image may hold anything
   }
 
   void move_to(std::vector<Fact>& facts) {

@@ -73,6 +73,27 @@ TEST(EffectiveConf, FollowsTheClientsPrecedence) {
   }
 }
 
+TEST(EffectiveConf, KnowsWhatTheClientTrusts) {
+  using Keys = std::vector<std::string>;
+  const auto read = [](Text main, Text fallback) { return effective_conf(main, fallback).value(); };
+  const auto plain = read("{}", std::nullopt);
+  EXPECT_EQ(plain.server_certificate(), std::nullopt);
+  EXPECT_FALSE(plain.has_tenant_token());
+  EXPECT_EQ(plain.artifact_verify_keys(), Keys{});
+  const auto full = read(R"({"servercertificate":"/m","ARTIFACTVERIFYKEY":"/k"})",
+                         R"({"ServerCertificate":"/f","TenantToken":"t"})");
+  EXPECT_EQ(full.server_certificate(), "/m");
+  EXPECT_TRUE(full.has_tenant_token());
+  EXPECT_EQ(full.artifact_verify_keys(), Keys{"/k"});
+  EXPECT_EQ(read(R"({"ArtifactVerifyKeys":["/1", 2, "", "/3"],"TenantToken":""})", "{}")
+                .artifact_verify_keys(),
+            (Keys{"/1", "/3"}));
+  EXPECT_EQ(read("{}", R"({"ArtifactVerifyKeys":["/f"]})").artifact_verify_keys(), Keys{"/f"});
+  EXPECT_EQ(read(R"({"ArtifactVerifyKeys":[]})", R"({"ArtifactVerifyKeys":["/f"]})")
+                .artifact_verify_keys(),
+            Keys{});
+}
+
 TEST(EffectiveConf, NamesTheFileThatIsNoJson) {
   EXPECT_THAT(
       effective_conf("{\n\"a\": 1,\n}", "{}"),
