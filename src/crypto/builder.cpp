@@ -59,8 +59,11 @@ Result<X509NamePtr> build_name(std::span<const SubjectAttribute> attributes) {
   return name;
 }
 
-Result<Bytes> build_device_tbs(const ProfileSpec& spec, const Certificate& issuer,
-                               SignatureAlgorithm algorithm, const DeviceValues& device) {
+namespace {
+
+/// `issuer` null: the certificate issues itself.
+Result<Bytes> build_leaf_tbs(const ProfileSpec& spec, const Certificate* issuer,
+                             SignatureAlgorithm algorithm, const DeviceValues& device) {
   SlotReader slots(device.slots);
   std::vector<SubjectAttribute> attributes;
   for (const ProfileAttribute& attribute : spec.subject) {
@@ -69,9 +72,11 @@ Result<Bytes> build_device_tbs(const ProfileSpec& spec, const Certificate& issue
   const X509NamePtr subject = IMPRINT_TRY(build_name(attributes));
   const GeneralNamesPtr names = IMPRINT_TRY(build_alt_names(spec.alt_names, slots.rest()));
   const std::vector<std::string> purposes = IMPRINT_TRY(purpose_ids(spec));
+  Bytes authority_id(device.key_identifier.begin(), device.key_identifier.end());
+  if (issuer != nullptr) authority_id = IMPRINT_TRY(authority_identifier(*issuer));
   CertificateBuilder builder;
   builder.serial(device.serial);
-  builder.issuer(X509_get_subject_name(native_of(issuer)));
+  builder.issuer(issuer != nullptr ? X509_get_subject_name(native_of(*issuer)) : subject.get());
   builder.validity(spec.not_before, spec.not_after);
   builder.subject(subject.get());
   builder.public_key(device.public_key);
@@ -80,11 +85,21 @@ Result<Bytes> build_device_tbs(const ProfileSpec& spec, const Certificate& issue
   if (!purposes.empty()) builder.extended_key_usage(purposes);
   if (!spec.policies.empty()) builder.policies(spec.policies);
   if (spec.subject_key_identifier) builder.subject_key_identifier(device.key_identifier);
-  if (spec.authority_key_identifier) {
-    builder.authority_key_identifier(IMPRINT_TRY(authority_identifier(issuer)));
-  }
+  if (spec.authority_key_identifier) builder.authority_key_identifier(authority_id);
   if (!spec.alt_names.empty()) builder.alt_names(names.get(), spec.subject.empty());
   return std::move(builder).tbs(algorithm);
+}
+
+}  // namespace
+
+Result<Bytes> build_device_tbs(const ProfileSpec& spec, const Certificate& issuer,
+                               SignatureAlgorithm algorithm, const DeviceValues& device) {
+  return build_leaf_tbs(spec, &issuer, algorithm, device);
+}
+
+Result<Bytes> build_self_signed_tbs(const ProfileSpec& spec, SignatureAlgorithm algorithm,
+                                    const DeviceValues& device) {
+  return build_leaf_tbs(spec, nullptr, algorithm, device);
 }
 
 Bytes assemble_certificate(ByteView tbs, SignatureAlgorithm algorithm, ByteView signature) {

@@ -40,6 +40,11 @@ struct DeviceValues {
                                              SignatureAlgorithm algorithm,
                                              const DeviceValues& device);
 
+/// The same where the certificate is its own issuer.
+[[nodiscard]] Result<Bytes> build_self_signed_tbs(const ProfileSpec& spec,
+                                                  SignatureAlgorithm algorithm,
+                                                  const DeviceValues& device);
+
 /// DER of the TBSCertificate of a CA: self-signed, or below `issuer` when there is one.
 [[nodiscard]] Result<Bytes> build_ca_tbs(const CaSpec& spec, EVP_PKEY* key,
                                          const Certificate* issuer, SignatureAlgorithm algorithm);

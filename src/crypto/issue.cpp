@@ -6,6 +6,7 @@
 
 #include "builder.hpp"
 #include "native.hpp"
+#include "spec.hpp"
 
 namespace imprint::crypto {
 
@@ -32,16 +33,21 @@ Result<> check_slots(const ProfileSpec& spec, std::span<const std::string_view> 
   return {};
 }
 
-Result<Certificate> build_and_seal(const ProfileSpec& spec, std::span<const std::string_view> slots,
-                                   EVP_PKEY* key, const Certificate& issuer, Signer& signer) {
-  // The compiled profile is not used, but what it would refuse is refused here too.
-  IMPRINT_TRY(Profile::compile(spec, issuer, signer.algorithm()));
-  IMPRINT_TRY(check_slots(spec, slots));
+Result<DeviceValues> values_of(EVP_PKEY* key, std::span<const std::string_view> slots) {
   DeviceValues device;
   IMPRINT_TRY(random_serial(nullptr, device.serial));
   device.public_key = key;
   device.key_identifier = IMPRINT_TRY(key_identifier(key));
   device.slots = slots;
+  return device;
+}
+
+Result<Certificate> build_and_seal(const ProfileSpec& spec, std::span<const std::string_view> slots,
+                                   EVP_PKEY* key, const Certificate& issuer, Signer& signer) {
+  // The compiled profile is not used, but what it would refuse is refused here too.
+  IMPRINT_TRY(Profile::compile(spec, issuer, signer.algorithm()));
+  IMPRINT_TRY(check_slots(spec, slots));
+  const DeviceValues device = IMPRINT_TRY(values_of(key, slots));
   const Bytes tbs = IMPRINT_TRY(build_device_tbs(spec, issuer, signer.algorithm(), device));
   return seal(tbs, signer);
 }
@@ -56,6 +62,19 @@ Result<Certificate> issue_certificate(const ProfileSpec& spec,
                                             name(key.kind())));
   }
   return build_and_seal(spec, slots, key.native().key.get(), issuer, signer);
+}
+
+Result<Certificate> make_self_signed_certificate(const ProfileSpec& spec, const PrivateKey& key) {
+  const KeyKind kind = IMPRINT_TRY(key.kind());
+  if (spec.key != kind) {
+    return fail(Code::internal,
+                fmt::format("a profile for {} and a key of kind {}", name(spec.key), name(kind)));
+  }
+  IMPRINT_TRY(check_spec(spec));
+  const auto signer = IMPRINT_TRY(make_key_signer(key));
+  const DeviceValues values = IMPRINT_TRY(values_of(native_of(key), {}));
+  const Bytes tbs = IMPRINT_TRY(build_self_signed_tbs(spec, signer->algorithm(), values));
+  return seal(tbs, *signer);
 }
 
 Result<> verify_sample(const ProfileSpec& spec, std::span<const std::string_view> slots,

@@ -132,18 +132,30 @@ Result<KeyKind> PrivateKey::kind() const {
   return kind_of(native_->key.get());
 }
 
-Result<SecretBytes> encode_pkcs8(const EVP_PKEY* key) {
-  // EVP_PKEY2PKCS8 of OpenSSL 3.0 leaves an unwiped copy on the heap; the encoder into secure
-  // memory does not.
+namespace {
+
+// EVP_PKEY2PKCS8 of OpenSSL 3.0 leaves an unwiped copy on the heap; the encoder into secure memory
+// does not.
+Result<SecretBytes> encode(const EVP_PKEY* key, const char* structure) {
   using EncoderPtr = std::unique_ptr<OSSL_ENCODER_CTX, Freer<OSSL_ENCODER_CTX_free>>;
   const EncoderPtr encoder(
-      OSSL_ENCODER_CTX_new_for_pkey(key, EVP_PKEY_KEYPAIR, "DER", "PrivateKeyInfo", nullptr));
+      OSSL_ENCODER_CTX_new_for_pkey(key, EVP_PKEY_KEYPAIR, "DER", structure, nullptr));
   const BioPtr sink(BIO_new(BIO_s_secmem()));
   if (encoder == nullptr || sink == nullptr ||
       OSSL_ENCODER_to_bio(encoder.get(), sink.get()) != 1) {
     return fail(openssl_error(Code::crypto, "encoding a private key"));
   }
   return SecretBytes(content_of(sink.get()));
+}
+
+}  // namespace
+
+Result<SecretBytes> encode_pkcs8(const EVP_PKEY* key) {
+  return encode(key, "PrivateKeyInfo");
+}
+
+Result<SecretBytes> encode_traditional(const EVP_PKEY* key) {
+  return encode(key, "type-specific");
 }
 
 Result<KeyPtr> decode_pkcs8(ByteView der, OSSL_LIB_CTX* library) {

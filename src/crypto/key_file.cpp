@@ -18,6 +18,7 @@ namespace imprint::crypto {
 namespace {
 
 constexpr std::string_view kPemEncryptedKey = "ENCRYPTED PRIVATE KEY";
+constexpr std::string_view kPemRsaKey = "RSA PRIVATE KEY";
 constexpr int kPbkdf2Iterations = 600'000;  // OWASP's figure for HMAC-SHA-256
 
 using Pkcs8Ptr = std::unique_ptr<PKCS8_PRIV_KEY_INFO, Freer<PKCS8_PRIV_KEY_INFO_free>>;
@@ -28,7 +29,7 @@ using AskPassphrase = std::function<Result<SecretBytes>()>;
 
 bool is_private_key(std::string_view label) {
   return label == kPemPrivateKey || label == kPemEncryptedKey || label == "EC PRIVATE KEY" ||
-         label == "RSA PRIVATE KEY";
+         label == kPemRsaKey;
 }
 
 Result<SecretBytes> ask(const AskPassphrase& passphrase) {
@@ -219,6 +220,16 @@ Result<SecretBytes> PrivateKey::to_pem() const {
   const SecretBytes der = IMPRINT_TRY(encode_pkcs8(native_->key.get()));
   SecretBytes pem(pem_size(kPemPrivateKey, der.size()));
   write_pem(kPemPrivateKey, der.view(), pem.mutable_view());
+  return pem;
+}
+
+Result<SecretBytes> PrivateKey::to_pkcs1_pem() const {
+  if (EVP_PKEY_is_a(native_->key.get(), "RSA") != 1) {
+    return fail(Code::unsupported, "PKCS#1 is a form of RSA keys alone");
+  }
+  const SecretBytes der = IMPRINT_TRY(encode_traditional(native_->key.get()));
+  SecretBytes pem(pem_size(kPemRsaKey, der.size()));
+  write_pem(kPemRsaKey, der.view(), pem.mutable_view());
   return pem;
 }
 

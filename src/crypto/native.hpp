@@ -50,7 +50,10 @@ struct Certificate::Native {
 /// PKCS#8 PrivateKeyInfo of any supported key, through OpenSSL's encoder and secure memory only.
 [[nodiscard]] Result<SecretBytes> encode_pkcs8(const EVP_PKEY* key);
 
-/// The inverse, into a library context (null: the default one).
+/// The form that this type of key had before PKCS#8: PKCS#1 for RSA, SEC1 for EC. The same care.
+[[nodiscard]] Result<SecretBytes> encode_traditional(const EVP_PKEY* key);
+
+/// The inverse of encode_pkcs8, into a library context (null: the default one).
 [[nodiscard]] Result<KeyPtr> decode_pkcs8(ByteView der, OSSL_LIB_CTX* library);
 
 /// SubjectPublicKeyInfo.

@@ -118,6 +118,24 @@ Result<> write(const Order& order, const Subject& subject, const IssueReport& re
   return folder.keep();
 }
 
+/// The certificate, as its verifiers see it.
+Result<crypto::Certificate> certify(const Order& order, const crypto::PublicKey& key,
+                                    TimePoint now) {
+  const auto signer = IMPRINT_TRY(order.authority.signer().clone());
+  const std::vector<std::string_view> slots(order.slots.begin(), order.slots.end());
+  auto certificate = IMPRINT_TRY(
+      crypto::issue_certificate(order.profile, slots, key, order.authority.certificate(), *signer));
+  IMPRINT_TRY(verify(order, certificate, now).context("checking the new certificate"));
+  return certificate;
+}
+
+std::vector<std::string> all_warnings(const Order& order) {
+  std::vector<std::string> warnings(order.authority.warnings().begin(),
+                                    order.authority.warnings().end());
+  warnings.insert(warnings.end(), order.warnings.begin(), order.warnings.end());
+  return warnings;
+}
+
 Result<IssueReport> issue(Order order, std::string_view command, const Clock& clock) {
   const fs::path base = order.target.directory / order.stem;
   const fs::path certificate_path = base.string() + ".crt";
@@ -128,18 +146,12 @@ Result<IssueReport> issue(Order order, std::string_view command, const Clock& cl
   const Subject subject = IMPRINT_TRY(subject_of(order.target, order.profile.key));
   IMPRINT_TRY(refuse_key_of_ca(order.target, subject.public_key, order.authority));
   order.profile.key = subject.public_key.kind();
-  const auto signer = IMPRINT_TRY(order.authority.signer().clone());
-  const std::vector<std::string_view> slots(order.slots.begin(), order.slots.end());
-  auto certificate = IMPRINT_TRY(crypto::issue_certificate(order.profile, slots, subject.public_key,
-                                                           order.authority.certificate(), *signer));
-  IMPRINT_TRY(verify(order, certificate, clock.now()).context("checking the new certificate"));
-  IssueReport report{
-      .certificate = certificate_path,
-      .key = subject.key ? std::optional(key_path) : std::nullopt,
-      .parsed = std::move(certificate),
-      .notes = std::move(order.notes),
-      .warnings = {order.authority.warnings().begin(), order.authority.warnings().end()}};
-  report.warnings.insert(report.warnings.end(), order.warnings.begin(), order.warnings.end());
+  auto certificate = IMPRINT_TRY(certify(order, subject.public_key, clock.now()));
+  IssueReport report{.certificate = certificate_path,
+                     .key = subject.key ? std::optional(key_path) : std::nullopt,
+                     .parsed = std::move(certificate),
+                     .notes = std::move(order.notes),
+                     .warnings = all_warnings(order)};
 
   // Beyond this point the certificate is known, whatever happens to us.
   IssueRecord record = IMPRINT_TRY(
@@ -243,16 +255,25 @@ Result<IssueReport> issue_device(const DeviceRequest& request, const Clock& cloc
                "ca issue-device", clock);
 }
 
-Result<IssueReport> issue_server(const ServerRequest& request, const Clock& clock) {
+namespace {
+
+/// Before a passphrase is asked for.
+Result<> check_names(const ServerRequest& request) {
   IMPRINT_TRY(crypto::check_name_value(crypto::NameField::common_name, request.common_name)
                   .context("--cn"));
+  IMPRINT_TRY(server_names(request));
+  return {};
+}
+
+/// What is issued for such a request, the files aside.
+Result<Order> server_order(const ServerRequest& request, const Authority& authority,
+                           TimePoint now) {
+  IMPRINT_TRY(check_names(request));
   auto names = IMPRINT_TRY(server_names(request));
-  const Authority authority = IMPRINT_TRY(Authority::open(request.authority, clock.now()));
   const authority::ValiditySpec wished{.not_before = std::chrono::seconds(0),
                                        .not_after = request.days,
                                        .outlives_ca = authority::OutlivesCa::error};
-  auto validity =
-      IMPRINT_TRY(authority::leaf_validity(authority, wished, clock.now()).context("--days"));
+  auto validity = IMPRINT_TRY(authority::leaf_validity(authority, wished, now).context("--days"));
   crypto::ProfileSpec profile;
   profile.key = request.key.value_or(crypto::KeyKind::ec_p256);
   profile.subject = {{crypto::NameField::common_name, request.common_name}};
@@ -260,16 +281,75 @@ Result<IssueReport> issue_server(const ServerRequest& request, const Clock& cloc
   profile.not_before = validity.not_before;
   profile.not_after = validity.not_after;
   profile.extended_key_usage = {"serverAuth"};
-  return issue({.authority = authority,
-                .target = request.target,
-                .purpose = Purpose::server,
-                .id = request.common_name,
-                .stem = file_stem(request.common_name),
-                .profile = std::move(profile),
-                .slots = {},
-                .notes = std::move(validity.notes),
-                .warnings = std::move(validity.warnings)},
-               "ca issue-server", clock);
+  return Order{.authority = authority,
+               .target = request.target,
+               .purpose = Purpose::server,
+               .id = request.common_name,
+               .stem = file_stem(request.common_name),
+               .profile = std::move(profile),
+               .slots = {},
+               .notes = std::move(validity.notes),
+               .warnings = std::move(validity.warnings)};
+}
+
+}  // namespace
+
+Result<IssueReport> issue_server(const ServerRequest& request, const Clock& clock) {
+  IMPRINT_TRY(check_names(request));
+  const Authority authority = IMPRINT_TRY(Authority::open(request.authority, clock.now()));
+  Order order = IMPRINT_TRY(server_order(request, authority, clock.now()));
+  return issue(std::move(order), "ca issue-server", clock);
+}
+
+class ServerIdentity::Record {
+ public:
+  explicit Record(IssueRecord record) : record_(std::move(record)) {}
+
+  IssueRecord& operator*() noexcept { return record_; }
+
+ private:
+  IssueRecord record_;
+};
+
+ServerIdentity::ServerIdentity(crypto::PrivateKey new_key, crypto::Certificate issued,
+                               std::unique_ptr<Record> record)
+    : key(std::move(new_key)),
+      certificate(std::move(issued)),
+      record_(std::move(record)) {}
+
+ServerIdentity::ServerIdentity(ServerIdentity&&) noexcept = default;
+ServerIdentity& ServerIdentity::operator=(ServerIdentity&&) noexcept = default;
+ServerIdentity::~ServerIdentity() = default;
+
+Result<> ServerIdentity::placed(const fs::path& file, const Clock& clock) {
+  return (**record_).placed(file, clock);
+}
+
+Error ServerIdentity::failed(Error why, const Clock& clock) {
+  return (**record_).failed(std::move(why), clock);
+}
+
+Result<ServerIdentity> issue_server_identity(const Authority& authority,
+                                             const ServerIdentityRequest& request,
+                                             const Clock& clock) {
+  ServerRequest wished;
+  wished.common_name = request.common_name;
+  wished.alt_names = request.alt_names;
+  wished.days = request.days;
+  Order order = IMPRINT_TRY(server_order(wished, authority, clock.now()));
+  auto key = IMPRINT_TRY(crypto::PrivateKey::generate(order.profile.key));
+  const auto public_key = IMPRINT_TRY(crypto::PublicKey::of(key));
+  auto certificate = IMPRINT_TRY(certify(order, public_key, clock.now()));
+  IssueRecord record = IMPRINT_TRY(
+      IssueRecord::begin({.ledger = request.ledger, .command = request.command, .id = order.id},
+                         certificate, authority.certificate(), clock));
+  ServerIdentity identity(std::move(key), std::move(certificate),
+                          std::make_unique<ServerIdentity::Record>(std::move(record)));
+  identity.above.push_back(authority.certificate());
+  identity.above.insert(identity.above.end(), authority.chain().begin(), authority.chain().end());
+  identity.notes = std::move(order.notes);
+  identity.warnings = all_warnings(order);
+  return identity;
 }
 
 }  // namespace imprint::pipeline

@@ -45,6 +45,11 @@ class PublicKey {
                                                     const PublicKey& key, const Certificate& issuer,
                                                     Signer& signer);
 
+/// A certificate that its own key signs, and that is no CA's: a server's, for clients that trust
+/// this one certificate. The profile has no slots, and its kind of key is this key's.
+[[nodiscard]] Result<Certificate> make_self_signed_certificate(const ProfileSpec& spec,
+                                                               const PrivateKey& key);
+
 /// Issues a certificate of this profile that nobody gets, for a key of any kind, and verifies it
 /// against the issuer as a TLS server would: what the CA forbids (its nameConstraints, for one)
 /// shows before the first key is made. `slots` as for issue_certificate.

@@ -50,6 +50,8 @@ class PrivateKey {
 
   /// Unencrypted PKCS#8 PEM.
   [[nodiscard]] Result<SecretBytes> to_pem() const;
+  /// Unencrypted PKCS#1 PEM (`RSA PRIVATE KEY`); Code::unsupported for a key that is not RSA.
+  [[nodiscard]] Result<SecretBytes> to_pkcs1_pem() const;
   /// Encrypted PKCS#8 PEM: AES-256-CBC, PBKDF2-HMAC-SHA-256 with 600,000 iterations.
   [[nodiscard]] Result<Bytes> to_encrypted_pem(const SecretBytes& passphrase) const;
   /// SubjectPublicKeyInfo, DER.

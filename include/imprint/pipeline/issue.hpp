@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -67,5 +69,49 @@ struct IssueReport {
 
 /// A server's in `NAME.crt` and `NAME.key`, NAME being its common name with `_` for `*`.
 [[nodiscard]] Result<IssueReport> issue_server(const ServerRequest& request, const Clock& clock);
+
+/// A server's key and certificate that are in no file yet, for a caller with files of his own. The
+/// ledger has the certificate as issued and is told what becomes of it; told nothing, it keeps it
+/// so, as after a kill.
+class ServerIdentity {
+ public:
+  class Record;
+
+  ServerIdentity(crypto::PrivateKey new_key, crypto::Certificate issued,
+                 std::unique_ptr<Record> record);
+  ServerIdentity(ServerIdentity&&) noexcept;
+  ServerIdentity& operator=(ServerIdentity&&) noexcept;
+  ServerIdentity(const ServerIdentity&) = delete;
+  ServerIdentity& operator=(const ServerIdentity&) = delete;
+  ~ServerIdentity();
+
+  crypto::PrivateKey key;
+  crypto::Certificate certificate;         ///< verified
+  std::vector<crypto::Certificate> above;  ///< its CA and those above, as far as they are known
+  std::vector<std::string> notes;
+  std::vector<std::string> warnings;
+
+  /// `file` holds the certificate and can be seen.
+  Result<> placed(const fs::path& file, const Clock& clock);
+  /// The error to go on with: this one, and that of the ledger when it could not be told.
+  [[nodiscard]] Error failed(Error why, const Clock& clock);
+
+ private:
+  std::unique_ptr<Record> record_;
+};
+
+struct ServerIdentityRequest {
+  std::string common_name;             ///< as in ServerRequest
+  std::vector<std::string> alt_names;  ///< as in ServerRequest
+  std::uint32_t days = 3650;
+  fs::path ledger;
+  std::string command;  ///< what the ledger says of the run
+};
+
+/// What issue_server does, but to memory, for a new P-256 key and by an authority that is open: its
+/// passphrase is asked for once, however many certificates are wanted.
+[[nodiscard]] Result<ServerIdentity> issue_server_identity(const authority::Authority& authority,
+                                                           const ServerIdentityRequest& request,
+                                                           const Clock& clock);
 
 }  // namespace imprint::pipeline
