@@ -66,6 +66,15 @@ int rename(const char* from, const char* to) {
   return guarded("rename", [&] { return ::rename(from, to); });
 }
 
+int exchange(const char* one, const char* other) {
+  return guarded("exchange",
+                 [&] { return ::renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE); });
+}
+
+int link(const char* from, const char* to) {
+  return guarded("link", [&] { return ::link(from, to); });
+}
+
 int unlink(const char* path) {
   return guarded("unlink", [&] { return ::unlink(path); });
 }

@@ -25,6 +25,9 @@ int fsync(int fd);
 /// Syncs the whole file system that `fd` is on.
 int syncfs(int fd);
 int rename(const char* from, const char* to);
+/// renameat2 RENAME_EXCHANGE: the two change places in one step.
+int exchange(const char* one, const char* other);
+int link(const char* from, const char* to);
 int unlink(const char* path);
 int mkdir(const char* path, unsigned mode);
 /// ioctl FICLONE: `destination` shares all extents of `source`.

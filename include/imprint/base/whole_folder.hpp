@@ -1,0 +1,59 @@
+#pragma once
+
+#include <set>
+#include <utility>
+
+#include "imprint/base/file.hpp"
+#include "imprint/base/result.hpp"
+
+namespace imprint {
+
+/// A folder that is made or changed as a whole: others see what was there before, or all of what
+/// comes after, however the process ends. It is put together beside its place as `.NAME.new` and
+/// takes the place in one step. Destroyed unpublished, it leaves everything as it was. What a
+/// killed process has left as `.NAME.new` the next one clears away. One thread at a time.
+class WholeFolder {
+ public:
+  /// `mode` is for a folder that is new, whatever the umask; one that is there keeps its mode and
+  /// owner (as far as we may give it away). A link to a folder is followed. Code::busy while
+  /// another process has one for this folder. Code::invalid_input for a target that is no folder,
+  /// and for one that the process stands in or below, which would find itself in a removed folder.
+  static Result<WholeFolder> beside(const fs::path& target, unsigned mode);
+  WholeFolder(WholeFolder&& other) noexcept;
+  WholeFolder& operator=(WholeFolder&&) = delete;
+  WholeFolder(const WholeFolder&) = delete;
+  WholeFolder& operator=(const WholeFolder&) = delete;
+  ~WholeFolder();
+
+  /// A new file; synced when this returns. Paths are relative to the folder, and the folders in
+  /// them are made. Code::exists when there is one already.
+  Result<> write(const fs::path& file, ByteView content, unsigned mode);
+
+  /// A file of the folder as it was appears as `to`: the same file (a hard link), so that its mode
+  /// and owner stay.
+  Result<> keep(const fs::path& from, const fs::path& to);
+
+  /// All that the folder held appears under the same names, but these and what is below them.
+  Result<> keep_all_but(const std::set<fs::path>& left_out);
+
+  /// Takes the place. Durable when this returns. Code::unsupported where the file system cannot
+  /// exchange a folder that is there already.
+  Result<> publish();
+
+ private:
+  WholeFolder(fs::path target, fs::path work, int lock, bool replaces)
+      : target_(std::move(target)),
+        work_(std::move(work)),
+        lock_(lock),
+        replaces_(replaces) {}
+
+  Result<> make_parent(const fs::path& file);
+  Result<> keep_below(const fs::path& folder, const std::set<fs::path>& left_out);
+
+  fs::path target_;
+  fs::path work_;
+  int lock_ = -1;  // on the work folder, by its own descriptor
+  bool replaces_ = false;
+};
+
+}  // namespace imprint

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "imprint/base/file.hpp"
+#include "imprint/base/result.hpp"
+#include "imprint/server/deployment.hpp"
+#include "imprint/server/layout.hpp"
+
+namespace imprint::server {
+
+/// All files that a tree of this layout has, and those that rotations add: those that are there for
+/// sure when it is complete, and of the numbered keys those that are in the folder.
+[[nodiscard]] std::set<fs::path> tree_paths(const fs::path& directory, Layout layout);
+
+/// What a folder that keygen has filled holds. Code::not_found when it holds neither layout.
+[[nodiscard]] Result<Deployment> read_tree(const fs::path& directory);
+
+/// The numbers of a service's keys, ascending; empty when it has none.
+[[nodiscard]] std::vector<unsigned> service_key_ids(const fs::path& directory, Service service);
+
+}  // namespace imprint::server

@@ -1,0 +1,91 @@
+#include "imprint/server/tree.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "imprint/base/text.hpp"
+
+namespace imprint::server {
+
+namespace {
+
+/// The number of `private.id.N.pem`. A number with leading zeros is another name for the same key.
+std::optional<unsigned> id_of(std::string_view name) {
+  constexpr std::string_view kPrefix = "private.id.";
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  const std::string_view digits = name.substr(kPrefix.size());
+  unsigned id = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), id);
+  if (error != std::errc() || id == 0 || service_key_file(id) != name) return std::nullopt;
+  return id;
+}
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+}  // namespace
+
+std::vector<unsigned> service_key_ids(const fs::path& directory, Service service) {
+  const fs::path folder = directory / service_folder(service);
+  std::vector<unsigned> ids;
+  if (is_there(folder / kKeyFile)) ids.push_back(0);
+  std::error_code error;
+  fs::directory_iterator entries(folder, error);
+  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+    if (const auto id = id_of(entries->path().filename().native())) ids.push_back(*id);
+  }
+  std::ranges::sort(ids);
+  return ids;
+}
+
+std::set<fs::path> tree_paths(const fs::path& directory, Layout layout) {
+  std::set<fs::path> paths = {trust_file(layout), kComposeFile, kHelmFile, kSecretsFile};
+  for (const CertificatePlace& place : certificate_places(layout)) {
+    for (const fs::path& folder : {fs::path(place.folder), place.folder / fs::path(kNextFolder),
+                                   place.folder / fs::path(kOldFolder)}) {
+      paths.insert(folder / kCertificateFile);
+      paths.insert(folder / kKeyFile);
+    }
+  }
+  for (const Service service : kServices) {
+    paths.insert(service_folder(service) / kKeyFile);
+    for (const unsigned id : service_key_ids(directory, service))
+      paths.insert(service_folder(service) / service_key_file(id));
+  }
+  return paths;
+}
+
+Result<Deployment> read_tree(const fs::path& directory) {
+  Deployment tree;
+  tree.directory = directory;
+  const auto has = [&](Layout layout) {
+    return std::ranges::all_of(certificate_places(layout), [&](const CertificatePlace& place) {
+      return is_there(directory / place.folder / kCertificateFile);
+    });
+  };
+  if (!has(Layout::current) && !has(Layout::classic)) {
+    return fail(Code::not_found,
+                fmt::format("{} holds no keys of a Mender server (neither 'cert/cert.crt' nor "
+                            "'certs/api-gateway/cert.crt' and 'certs/storage-proxy/cert.crt'); "
+                            "make them with 'imprint keygen', or name their folder with --out",
+                            quoted(directory.string())));
+  }
+  tree.layout = has(Layout::current) ? Layout::current : Layout::classic;
+  for (const Service service : kServices) {
+    std::vector<unsigned> ids = service_key_ids(directory, service);
+    if (ids.empty()) {
+      return fail(
+          Code::not_found,
+          fmt::format("{} has no key of {}; put it there",
+                      quoted((directory / service_folder(service)).string()), word(service)));
+    }
+    tree.services.push_back({service, std::move(ids)});
+  }
+  return tree;
+}
+
+}  // namespace imprint::server
