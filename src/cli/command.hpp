@@ -20,6 +20,7 @@ Action add_inject(CLI::App& program);
 Action add_materialize(CLI::App& program);
 Action add_verify(CLI::App& program);
 Action add_ca(CLI::App& program);
+Action add_keygen(CLI::App& program);
 Action add_ledger(CLI::App& program);
 Action add_doctor(CLI::App& program);
 Action add_ls(CLI::App& program);
