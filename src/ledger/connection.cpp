@@ -27,7 +27,7 @@ namespace {
 /// Marks an SQLite file as a ledger ("imPL"), for us and for file(1).
 constexpr int kApplicationId = 0x696d504c;
 /// PRAGMA user_version of a complete file. Entry N of kMigrations leads from format N to N + 1.
-constexpr const char* kMigrations[] = {kSchema, kFormat2};
+constexpr const char* kMigrations[] = {kSchema, kFormat2, kFormat3};
 constexpr int kFormat = static_cast<int>(std::size(kMigrations));
 
 constexpr int kBusyTimeoutMs = 10'000;

@@ -24,8 +24,8 @@ constexpr std::size_t kMostSerialBytes = 20;
 
 constexpr const char* kInsertCertificate =
     "INSERT INTO certificates (run, device_id, subject, serial, certificate_sha256,"
-    " public_key_sha256, not_before, not_after, key_kind, issued_at)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    " public_key_sha256, not_before, not_after, key_kind, issued_at, public_key, identity_data,"
+    " purpose) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 // Not INSERT ... SELECT: for that SQLite opens a temporary table and a journal for each row, 150 KB
 // of memory that are then wiped.
 constexpr const char* kInsertOutcome =
@@ -38,8 +38,6 @@ constexpr const char* kInsertRun =
 constexpr const char* kEndRun = "UPDATE runs SET ended_at = ?2, exit_status = ?3 WHERE id = ?1";
 constexpr const char* kWithoutOutcome =
     "NOT EXISTS (SELECT 1 FROM outcomes WHERE certificate = c.id)";
-constexpr const char* kLatest =
-    "NOT EXISTS (SELECT 1 FROM certificates AS n WHERE n.device_id = c.device_id AND n.id > c.id)";
 
 /// The certificate whose `column` is ?1; its fingerprint is ?2. What is not merged yet is looked at
 /// one by one.
@@ -71,7 +69,6 @@ Result<> check(const Issued& issued) {
 Ledger::Impl::Impl(std::filesystem::path file, SQLite::Database opened)
     : path(std::move(file)),
       database(std::move(opened)),
-      insert_certificate(database, kInsertCertificate),
       insert_outcome(database, kInsertOutcome),
       by_device(database,
                 select_rows(database, "WHERE c.device_id = ?1 ORDER BY c.id DESC LIMIT 1")),
@@ -119,7 +116,10 @@ Result<> Ledger::Impl::insert_repeated(std::int64_t run, const Issued& issued) {
   device_id.assign(issued.device_id);
   text.assign(issued.subject);
   word.assign(issued.key_kind);
-  Use use(insert_certificate);
+  data.assign(issued.identity_data);
+  purpose.assign(issued.purpose == Purpose::device ? std::string_view() : name(issued.purpose));
+  if (!insert_certificate) insert_certificate.emplace(database, kInsertCertificate);
+  Use use(*insert_certificate);
   use.bind(1, run);
   use.bind(2, device_id);
   use.bind(3, text);
@@ -130,6 +130,9 @@ Result<> Ledger::Impl::insert_repeated(std::int64_t run, const Issued& issued) {
   use.bind(8, issued.not_after);
   use.bind(9, word);
   use.bind(10, issued.at);
+  use.bind_or_null(11, issued.public_key);
+  use.bind_or_null(12, data);
+  use.bind_or_null(13, purpose);
   use.run();
   last_row = database.getLastInsertRowid();
   fingerprints.add(last_row, issued.serial, issued.public_key_sha256);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mutex>
+#include <optional>
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
@@ -32,7 +33,8 @@ struct Ledger::Impl {
   std::filesystem::path path;
   std::mutex mutex;
   SQLite::Database database;
-  SQLite::Statement insert_certificate;
+  /// Prepared when first needed: a ledger of an older format, opened for reading, lacks columns.
+  std::optional<SQLite::Statement> insert_certificate;
   SQLite::Statement insert_outcome;
   SQLite::Statement by_device;
   SQLite::Statement by_serial;
@@ -44,6 +46,8 @@ struct Ledger::Impl {
   std::string device_id;
   std::string text;
   std::string word;
+  std::string data;
+  std::string purpose;
 };
 
 }  // namespace imprint::ledger

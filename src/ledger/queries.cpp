@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::array kStates = {State::issued, State::placed, State::failed, State::superseded,
                                 State::lost};
+constexpr std::array kPurposes = {Purpose::device, Purpose::server, Purpose::authority};
 
 /// In the order of select_rows.
 enum Column : int {
@@ -35,7 +36,10 @@ enum Column : int {
   reason,
   revoked_at,
   revoked_for,
-  authority_key_sha256
+  authority_key_sha256,
+  public_key,
+  identity_data,
+  purpose
 };
 
 /// The blob is SQLite's until the next step.
@@ -72,7 +76,30 @@ Result<> read_digest(SQLite::Statement& statement, Column column, std::int64_t r
   return {};
 }
 
+Result<> read_purpose(SQLite::Statement& statement, DeviceRow& row) {
+  const std::string_view word = statement.getColumn(Column::purpose).getText();
+  const auto* const known = std::find_if(kPurposes.begin(), kPurposes.end(),
+                                         [word](Purpose purpose) { return name(purpose) == word; });
+  if (known == kPurposes.end()) {
+    return corrupt(row.certificate_row, "the unknown purpose " + quoted(word));
+  }
+  row.purpose = *known;
+  return {};
+}
+
 }  // namespace
+
+std::string_view name(Purpose purpose) noexcept {
+  switch (purpose) {
+    case Purpose::device:
+      return "device";
+    case Purpose::server:
+      return "server";
+    case Purpose::authority:
+      return "authority";
+  }
+  return "device";
+}
 
 std::string_view name(State state) noexcept {
   switch (state) {
@@ -91,15 +118,21 @@ std::string_view name(State state) noexcept {
 }
 
 std::string select_rows(SQLite::Database& database, std::string_view rest) {
-  // A ledger that was opened for reading may still have format 1.
+  // A ledger that was opened for reading may still have format 1 or 2.
   const bool knows_revocations = database.tableExists("revocations");
+  const bool knows_public_keys = database.tableExists("preauthorizations");
   return fmt::format(
       "SELECT c.id, c.run, c.device_id, c.subject, c.serial, c.certificate_sha256,"
       " c.public_key_sha256, c.not_before, c.not_after, c.key_kind, c.issued_at,"
-      " coalesce(o.state, 'issued'), coalesce(o.at, c.issued_at), o.file, o.digest, o.reason, {}"
+      " coalesce(o.state, 'issued'), coalesce(o.at, c.issued_at), o.file, o.digest, o.reason, {}, "
+      "{}"
       " FROM certificates AS c LEFT JOIN outcomes AS o ON o.certificate = c.id"
       " AND o.number = (SELECT max(number) FROM outcomes WHERE certificate = c.id) {} {}",
       knows_revocations ? "v.revoked_at, v.reason, r.authority_key_sha256" : "NULL, NULL, NULL",
+      knows_public_keys ? "c.public_key, c.identity_data, coalesce(c.purpose, 'device')"
+                        : "NULL, NULL, CASE (SELECT command FROM runs WHERE id = c.run)"
+                          " WHEN 'ca issue-server' THEN 'server' WHEN 'ca init' THEN 'authority'"
+                          " ELSE 'device' END",
       knows_revocations ? "LEFT JOIN revocations AS v ON v.certificate = c.id"
                           " LEFT JOIN runs AS r ON r.id = c.run"
                         : "",
@@ -136,7 +169,9 @@ Result<> read_row(SQLite::Statement& statement, DeviceRow& row) {
   row.revoked_at = time_at(statement, Column::revoked_at);
   read_text(statement, Column::revoked_for, row.revoked_for);
   read_bytes(statement, Column::authority_key_sha256, row.authority_key_sha256);
-  return {};
+  read_bytes(statement, Column::public_key, row.public_key);
+  read_text(statement, Column::identity_data, row.identity_data);
+  return read_purpose(statement, row);
 }
 
 Result<std::optional<DeviceRow>> first_row(SQLite::Statement& statement) {

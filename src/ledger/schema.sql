@@ -1,4 +1,4 @@
--- The ledger, format 1; format_2.sql leads on from here. docs/ledger.md explains it with an example.
+-- The ledger, format 1; format_2.sql and those after it lead on from here. docs/ledger.md explains it with an example.
 --
 -- Digests and serials are blobs, times are seconds since 1970 in UTC, ids of rows count upwards and are never used
 -- again. Nothing is deleted, and but for the end of a run nothing is changed. There is no place for a private key.

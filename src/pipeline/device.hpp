@@ -21,6 +21,7 @@ struct Device {
   std::string subject;             ///< for the ledger, RFC 2253
   std::vector<std::string> slots;  ///< values of the profile's slots
   std::vector<std::string> texts;  ///< contents of the device files after key and certificate
+  std::string identity_data;       ///< for the ledger: a JSON object, empty for none
   crypto::Identity identity;
   golden::Overlay overlay;
   crypto::SecretBytes serialized;  ///< overlay sink

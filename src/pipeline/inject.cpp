@@ -47,6 +47,7 @@ struct Work {
   std::string certificate_pem;
   std::optional<crypto::Certificate> certificate;
   std::vector<std::string> texts;
+  std::string identity_data;
 
   [[nodiscard]] std::vector<ByteView> contents() const {
     std::vector<ByteView> all{key_pem.view(), bytes_of(certificate_pem)};
@@ -109,6 +110,7 @@ Result<Work> prepare(const InjectRequest& request, const Clock& clock) {
   work.manifest = IMPRINT_TRY(inject_manifest(request));
   const OneDevice device = IMPRINT_TRY(expand_one(work.manifest, request.id, request.variables));
   work.texts = device.texts;
+  work.identity_data = device.identity_data;
   if (request.certificate) {
     IMPRINT_TRY(take(work, request));
   } else {
@@ -288,8 +290,8 @@ template <class Write>
 Result<> record_and_write(const InjectRequest& request, const Work& work,
                           const std::optional<crypto::Certificate>& replaced, const Clock& clock,
                           Write write_image) {
-  auto entry = IMPRINT_TRY(
-      InjectLedger::record(request, work.manifest, work.authority, *work.certificate, clock));
+  auto entry = IMPRINT_TRY(InjectLedger::record(request, work.manifest, work.authority,
+                                                *work.certificate, work.identity_data, clock));
   if (!request.output) IMPRINT_TRY(entry.replaces(replaced));
   if (Result<> written = write_image(entry.note()); !written) {
     Error error = std::move(written).error();

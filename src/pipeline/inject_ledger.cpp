@@ -35,7 +35,7 @@ Result<InjectLedger> InjectLedger::record(const InjectRequest& request,
                                           const manifest::Manifest& manifest,
                                           const std::optional<authority::Authority>& authority,
                                           const crypto::Certificate& certificate,
-                                          const Clock& clock) {
+                                          const std::string& identity_data, const Clock& clock) {
   InjectLedger entry;
   const auto path = ledger_path(request, manifest);
   if (!path) return entry;
@@ -56,9 +56,9 @@ Result<InjectLedger> InjectLedger::record(const InjectRequest& request,
        .authority_sha256 = authority ? ByteView(issuer) : ByteView(),
        .authority_key_sha256 = authority ? ByteView(issuer_key) : ByteView(),
        .at = clock.now()}));
-  const IssuedCertificate issued(request.id, certificate);
+  const IssuedCertificate issued(request.id, certificate, ledger::Purpose::device, identity_data);
   // A certificate that was made elsewhere may be written again: the ledger has it once.
-  const auto known = IMPRINT_TRY(entry.ledger_->find_public_key(issued.public_key()));
+  const auto known = IMPRINT_TRY(entry.ledger_->find_public_key(issued.public_key_sha256()));
   if (known && known->certificate_sha256 == issued.fingerprint()) {
     entry.row_ = known->certificate_row;
     return entry;

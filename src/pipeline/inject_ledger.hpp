@@ -15,11 +15,13 @@ namespace imprint::pipeline {
 /// --ledger) it does nothing.
 class InjectLedger {
  public:
-  /// Records the certificate as issued, in --ledger or beside the CA certificate.
+  /// Records the certificate as issued, in --ledger or beside the CA certificate. `identity_data`
+  /// is what the device will report, a JSON object or nothing.
   static Result<InjectLedger> record(const InjectRequest& request,
                                      const manifest::Manifest& manifest,
                                      const std::optional<authority::Authority>& authority,
-                                     const crypto::Certificate& certificate, const Clock& clock);
+                                     const crypto::Certificate& certificate,
+                                     const std::string& identity_data, const Clock& clock);
 
   /// Says which certificate is in the image now: superseded, if this ledger knows it, once the new
   /// one is placed.

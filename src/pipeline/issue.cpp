@@ -21,8 +21,7 @@ namespace imprint::pipeline {
 namespace {
 
 using authority::Authority;
-
-enum class Purpose { device, server };
+using ledger::Purpose;
 
 constexpr std::uint64_t kMaxKeyFileBytes = std::uint64_t{1} << 20;
 
@@ -53,6 +52,7 @@ struct Order {
   std::string stem;  ///< of the file names
   crypto::ProfileSpec profile;
   std::vector<std::string> slots;
+  std::string identity_data;       ///< of a device, for the ledger
   std::vector<std::string> notes;  ///< for the report
   std::vector<std::string> warnings;
 };
@@ -154,9 +154,13 @@ Result<IssueReport> issue(Order order, std::string_view command, const Clock& cl
                      .warnings = all_warnings(order)};
 
   // Beyond this point the certificate is known, whatever happens to us.
-  IssueRecord record = IMPRINT_TRY(
-      IssueRecord::begin({.ledger = order.target.ledger, .command = command, .id = order.id},
-                         report.parsed, order.authority.certificate(), clock));
+  IssueRecord record =
+      IMPRINT_TRY(IssueRecord::begin({.ledger = order.target.ledger,
+                                      .command = command,
+                                      .id = order.id,
+                                      .purpose = order.purpose,
+                                      .identity_data = order.identity_data},
+                                     report.parsed, order.authority.certificate(), clock));
   if (Result<> written = write(order, subject, report); !written)
     return fail(record.failed(std::move(written).error(), clock));
   IMPRINT_TRY(record.placed(certificate_path, clock));
@@ -216,9 +220,11 @@ Result<authority::NewCa> make_ca(authority::CaInit request, const std::optional<
   if (request.parent && ledger) {
     const auto parent = IMPRINT_TRY(authority::read_ca_certificate(*request.parent));
     request.before_writing = [&, parent](const crypto::Certificate& made) -> Result<> {
-      record = IMPRINT_TRY(
-          IssueRecord::begin({.ledger = *ledger, .command = "ca init", .id = made.common_name()},
-                             made, parent, clock));
+      record = IMPRINT_TRY(IssueRecord::begin({.ledger = *ledger,
+                                               .command = "ca init",
+                                               .id = made.common_name(),
+                                               .purpose = Purpose::authority},
+                                              made, parent, clock));
       return {};
     };
   }
@@ -250,6 +256,7 @@ Result<IssueReport> issue_device(const DeviceRequest& request, const Clock& cloc
                 .stem = request.id,
                 .profile = std::move(described.spec),
                 .slots = std::move(device.slots),
+                .identity_data = std::move(device.identity_data),
                 .notes = std::move(described.notes),
                 .warnings = std::move(described.warnings)},
                "ca issue-device", clock);
@@ -288,6 +295,7 @@ Result<Order> server_order(const ServerRequest& request, const Authority& author
                .stem = file_stem(request.common_name),
                .profile = std::move(profile),
                .slots = {},
+               .identity_data = {},
                .notes = std::move(validity.notes),
                .warnings = std::move(validity.warnings)};
 }
@@ -340,9 +348,11 @@ Result<ServerIdentity> issue_server_identity(const Authority& authority,
   auto key = IMPRINT_TRY(crypto::PrivateKey::generate(order.profile.key));
   const auto public_key = IMPRINT_TRY(crypto::PublicKey::of(key));
   auto certificate = IMPRINT_TRY(certify(order, public_key, clock.now()));
-  IssueRecord record = IMPRINT_TRY(
-      IssueRecord::begin({.ledger = request.ledger, .command = request.command, .id = order.id},
-                         certificate, authority.certificate(), clock));
+  IssueRecord record = IMPRINT_TRY(IssueRecord::begin({.ledger = request.ledger,
+                                                       .command = request.command,
+                                                       .id = order.id,
+                                                       .purpose = order.purpose},
+                                                      certificate, authority.certificate(), clock));
   ServerIdentity identity(std::move(key), std::move(certificate),
                           std::make_unique<ServerIdentity::Record>(std::move(record)));
   identity.above.push_back(authority.certificate());

@@ -11,8 +11,8 @@ namespace imprint::pipeline {
 Result<IssueRecord> IssueRecord::begin(const Issue& issue, const crypto::Certificate& certificate,
                                        const crypto::Certificate& ca, const Clock& clock) {
   IssueRecord record(IMPRINT_TRY(ledger::Ledger::open(issue.ledger)));
-  const IssuedCertificate issued(issue.id, certificate);
-  if (const auto known = IMPRINT_TRY(record.ledger_.find_public_key(issued.public_key()))) {
+  const IssuedCertificate issued(issue.id, certificate, issue.purpose, issue.identity_data);
+  if (const auto known = IMPRINT_TRY(record.ledger_.find_public_key(issued.public_key_sha256()))) {
     return fail(Code::invalid_input,
                 fmt::format("the key was certified before, for {} (serial {}, ledger {}); a key "
                             "serves one certificate: make a new one",

@@ -19,6 +19,8 @@ class IssueRecord {
     fs::path ledger;
     std::string_view command;
     std::string id;
+    ledger::Purpose purpose = ledger::Purpose::device;
+    std::string identity_data = {};  ///< a JSON object, empty for none
   };
 
   /// Code::invalid_input when the key was certified before.

@@ -10,11 +10,15 @@ namespace imprint::pipeline {
 /// A certificate as the ledger records it, when there is one at a time.
 class IssuedCertificate {
  public:
-  IssuedCertificate(std::string id, const crypto::Certificate& certificate);
+  IssuedCertificate(std::string id, const crypto::Certificate& certificate,
+                    ledger::Purpose purpose = ledger::Purpose::device,
+                    std::string identity_data = {});
 
   [[nodiscard]] const crypto::Sha256Digest& fingerprint() const noexcept { return fingerprint_; }
 
-  [[nodiscard]] const crypto::Sha256Digest& public_key() const noexcept { return public_key_; }
+  [[nodiscard]] const crypto::Sha256Digest& public_key_sha256() const noexcept {
+    return public_key_sha256_;
+  }
 
   /// Refers to this object.
   [[nodiscard]] ledger::Issued record(TimePoint at) const noexcept;
@@ -24,10 +28,13 @@ class IssuedCertificate {
   std::string subject_;
   Bytes serial_;
   crypto::Sha256Digest fingerprint_;
-  crypto::Sha256Digest public_key_;
+  Bytes public_key_;
+  crypto::Sha256Digest public_key_sha256_;
   TimePoint not_before_;
   TimePoint not_after_;
   std::string key_kind_;
+  ledger::Purpose purpose_;
+  std::string identity_data_;
 };
 
 }  // namespace imprint::pipeline

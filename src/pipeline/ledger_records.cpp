@@ -18,6 +18,9 @@ ledger::Issued issued_record(const BatchPlan::Impl& plan, const Device& device, 
       .not_after = profile.not_after,
       .key_kind = crypto::name(profile.key),
       .at = at,
+      .public_key = device.identity.public_key,
+      .identity_data = device.identity_data,
+      .purpose = ledger::Purpose::device,
   };
 }
 

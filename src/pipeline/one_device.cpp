@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "identity_data.hpp"
 #include "imprint/base/text.hpp"
 #include "imprint/manifest/authority_folder.hpp"
 #include "imprint/manifest/plan.hpp"
@@ -61,6 +62,7 @@ Result<OneDevice> expand_one(const manifest::Manifest& manifest, const std::stri
     IMPRINT_TRY(slot.expand(table, 0, device.slots.emplace_back()));
   for (const auto& text : plan.texts)
     IMPRINT_TRY(text.content.expand(table, 0, device.texts.emplace_back()));
+  IMPRINT_TRY(expand_identity_data(plan, table, 0, device.identity_data));
   return device;
 }
 

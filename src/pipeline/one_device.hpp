@@ -19,6 +19,7 @@ namespace imprint::pipeline {
 struct OneDevice {
   std::vector<std::string> slots;
   std::vector<std::string> texts;
+  std::string identity_data;  ///< for the ledger: a JSON object, empty for none
 };
 
 /// Expands and checks the manifest's templates for one device with these variables.

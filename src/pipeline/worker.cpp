@@ -1,5 +1,7 @@
 #include "worker.hpp"
 
+#include "identity_data.hpp"
+
 namespace imprint::pipeline {
 
 namespace {
@@ -33,7 +35,7 @@ Result<> Worker::expand(Device& device) const {
     device.texts[i].clear();
     IMPRINT_TRY(templates.texts[i].content.expand(table, device.row, device.texts[i]));
   }
-  return {};
+  return expand_identity_data(templates, table, device.row, device.identity_data);
 }
 
 Result<> Worker::make(Device& device) {

@@ -132,13 +132,13 @@ TEST(LedgerOpen, RefusesANewerFormat) {
   const TempDir dir;
   const fs::path path = dir / "ledger.db";
   make_ledger(path);
-  ASSERT_EQ(run_command({"sqlite3", path.native(), "PRAGMA user_version = 3"}).status, 0);
+  ASSERT_EQ(run_command({"sqlite3", path.native(), "PRAGMA user_version = 4"}).status, 0);
   const std::string before = slurp(path);
   EXPECT_THAT(Ledger::open(path),
               FailsWith(Code::unsupported,
-                        "ledger.db' has format 3; this version knows formats up "
-                        "to 2: use the version that wrote it, or a newer one"));
-  EXPECT_THAT(Ledger::open_read_only(path), FailsWith(Code::unsupported, "has format 3"));
+                        "ledger.db' has format 4; this version knows formats up "
+                        "to 3: use the version that wrote it, or a newer one"));
+  EXPECT_THAT(Ledger::open_read_only(path), FailsWith(Code::unsupported, "has format 4"));
   EXPECT_EQ(slurp(path), before);
 }
 

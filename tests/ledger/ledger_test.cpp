@@ -85,11 +85,44 @@ TEST_F(LedgerTest, GivesBackWhatWasRecorded) {
   EXPECT_EQ(found.not_after, kNow + std::chrono::days(3650));
   EXPECT_EQ(found.key_kind, "ec:P-256");
   EXPECT_EQ(found.issued_at, kNow);
+  EXPECT_EQ(to_hex(found.public_key), to_hex(made.public_key_der));
+  EXPECT_EQ(found.identity_data, R"({"sn":"SN-7"})");
+  EXPECT_EQ(found.purpose, Purpose::device);
   EXPECT_EQ(found.state, State::failed);
   EXPECT_EQ(found.file, "dev-7.img");
   EXPECT_EQ(to_hex(found.digest), to_hex(digest));
   EXPECT_EQ(found.reason, "no space in 'dev-7.img'");
   EXPECT_EQ(found.state_at, kNow + std::chrono::seconds(5));
+}
+
+TEST_F(LedgerTest, KeyAndIdentityDataMayBeMissing) {
+  const Made made(7);
+  Issued issued = made.issued();
+  issued.public_key = {};
+  issued.identity_data = {};
+  issued.purpose = Purpose::server;
+  ASSERT_THAT(ledger_.record_issued(run_, {&issued, 1}), IsOk());
+  const DeviceRow found = ledger_.find_device("dev-000007").value().value();
+  EXPECT_TRUE(found.public_key.empty());
+  EXPECT_EQ(found.identity_data, "");
+  EXPECT_EQ(found.purpose, Purpose::server);
+  IMPRINT_NEED_COMMAND("sqlite3");
+  EXPECT_EQ(ask(path_,
+                "SELECT public_key IS NULL, identity_data IS NULL, purpose FROM "
+                "certificates; SELECT purpose FROM devices"),
+            "1|1|server\nserver\n");
+}
+
+TEST_F(LedgerTest, PurposesThatNoLedgerHasAreCorrupt) {
+  IMPRINT_NEED_COMMAND("sqlite3");
+  record(1);
+  ASSERT_EQ(run_command({"sqlite3", path_.native(), "UPDATE certificates SET purpose = 'toaster'"})
+                .status,
+            0);
+  EXPECT_THAT(ledger_.find_device("dev-000001"),
+              FailsWith(Code::corrupt,
+                        "certificate 1 of the ledger has the unknown purpose "
+                        "'toaster'"));
 }
 
 TEST_F(LedgerTest, SqliteReadsWhatWasRecorded) {

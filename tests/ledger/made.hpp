@@ -37,7 +37,9 @@ struct Made {
         subject(fmt::format("CN=dev-{:06}.devices.example.com", number)),
         serial(scattered<16>(number, 1)),
         certificate(scattered<32>(number, 2)),
-        public_key(scattered<32>(number, 3)) {
+        public_key(scattered<32>(number, 3)),
+        public_key_der(scattered<91>(number, 4)),
+        identity_data(fmt::format(R"({{"sn":"SN-{}"}})", number)) {
     serial[0] = (serial[0] & std::byte{0x3f}) | std::byte{0x40};
   }
 
@@ -50,7 +52,10 @@ struct Made {
             .not_before = kNow,
             .not_after = kNow + std::chrono::days(3650),
             .key_kind = "ec:P-256",
-            .at = kNow};
+            .at = kNow,
+            .public_key = public_key_der,
+            .identity_data = identity_data,
+            .purpose = Purpose::device};
   }
 
   std::string device_id;
@@ -58,6 +63,8 @@ struct Made {
   std::array<std::byte, 16> serial;
   std::array<std::byte, 32> certificate;
   std::array<std::byte, 32> public_key;
+  std::array<std::byte, 91> public_key_der;
+  std::string identity_data;
 };
 
 inline RunInfo run_info() {

@@ -220,7 +220,7 @@ TEST_F(RevocationTest, NumbersOfCrlsRise) {
   EXPECT_EQ(ledger_.begin_crl(crl).value(), now);
 }
 
-/// A file as the version before this one has left it, made by sqlite3 from that version's schema.
+/// A file as the first version has left it, made by sqlite3 from that version's schema.
 class FormatOne : public testing::Test {
  protected:
   void SetUp() override {
@@ -288,7 +288,7 @@ TEST_F(FormatOne, IsLedToTheNewOneByWriting) {
                 IsOk());
     EXPECT_EQ(entries, 1) << "of no CA that is known: of every CA";
   }
-  EXPECT_EQ(format(), "2\n");
+  EXPECT_EQ(format(), "3\n");
   EXPECT_EQ(run_command({"sqlite3", path().string()}, "PRAGMA integrity_check").out, "ok\n");
   EXPECT_EQ(run_command({"sqlite3", path().string()},
                         "SELECT state, revoked_for FROM devices; SELECT authority_key_sha256 IS "

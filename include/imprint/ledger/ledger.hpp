@@ -28,6 +28,11 @@ enum class State {
 
 [[nodiscard]] std::string_view name(State state) noexcept;
 
+/// Who has the private key.
+enum class Purpose { device, server, authority };
+
+[[nodiscard]] std::string_view name(Purpose purpose) noexcept;
+
 /// One run of a command that may issue certificates.
 struct RunInfo {
   std::string_view tool_version;
@@ -49,6 +54,9 @@ struct Issued {
   TimePoint not_after;
   std::string_view key_kind;  ///< the manifest's word, `ec:P-256`
   TimePoint at;
+  ByteView public_key;             ///< SubjectPublicKeyInfo, DER; empty for none
+  std::string_view identity_data;  ///< a JSON object: what the device will report; empty for none
+  Purpose purpose = Purpose::device;
 };
 
 /// What became of a certificate. Outcomes are added, never changed.
@@ -87,6 +95,39 @@ struct DeviceRow {
   TimePoint revoked_at;
   std::string revoked_for;     ///< RFC 5280's word
   Bytes authority_key_sha256;  ///< of the CA that issued it; empty: not known
+
+  Bytes public_key;           ///< SubjectPublicKeyInfo, DER; empty: recorded before format 3
+  std::string identity_data;  ///< a JSON object; empty: not known
+  Purpose purpose = Purpose::device;
+};
+
+/// What a Mender server answered when it was told of a device.
+enum class PreauthorizationState {
+  accepted,  ///< new to the server
+  known,     ///< there already, with this key
+  conflict,  ///< its identity is there already, with another key
+  rejected,  ///< for any other reason
+};
+
+[[nodiscard]] std::string_view name(PreauthorizationState state) noexcept;
+
+/// An answer as it goes into the ledger. Answers are added, never changed; the latest of a server
+/// counts.
+struct Preauthorization {
+  std::int64_t certificate_row = 0;
+  std::string_view server;     ///< its URL, always written the same way: it is compared as text
+  std::string_view device_id;  ///< the server's own name for the device; empty for none
+  PreauthorizationState state = PreauthorizationState::accepted;
+  std::string_view reason;  ///< for people; empty for none
+  TimePoint at;
+};
+
+/// An answer read back.
+struct PreauthorizationRow {
+  std::string device_id;
+  PreauthorizationState state = PreauthorizationState::accepted;
+  std::string reason;
+  TimePoint at;
 };
 
 /// That a certificate is not to be accepted any more.
@@ -222,6 +263,16 @@ class Ledger {
   Result<std::uint64_t> begin_crl(const CrlRecord& crl);
   /// The CRL of this CA key with the highest number.
   [[nodiscard]] Result<std::optional<LatestCrl>> latest_crl(ByteView authority_key_sha256) const;
+
+  /// Records answers in one transaction.
+  Result<> record_preauthorized(std::span<const Preauthorization> answers);
+  /// The latest answer of this server for a certificate.
+  [[nodiscard]] Result<std::optional<PreauthorizationRow>> find_preauthorization(
+      std::int64_t certificate_row, std::string_view server) const;
+  /// The latest certificate of each device that is placed and not revoked, and for which the latest
+  /// answer of this server is neither `accepted` nor `known`. As for_each: a snapshot, in the order
+  /// in which they were issued, and the visitor may record.
+  Result<> for_each_to_preauthorize(std::string_view server, const Visitor& visit) const;
 
   /// Gives every certificate without an outcome `superseded` and this reason; how many there were.
   /// For the start of a run, when no other run is at work and those that have their place after all
