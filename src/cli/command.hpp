@@ -31,5 +31,6 @@ Action add_rm(CLI::App& program);
 Action add_mkdir(CLI::App& program);
 Action add_stat(CLI::App& program);
 Action add_show(CLI::App& program);
+Action add_preauthorize(CLI::App& program);
 
 }  // namespace imprint::cli

@@ -143,7 +143,8 @@ Result<> Run::collect() {
     if (found == places_.end()) continue;
     Place& place = **found;
     place.under_way = false;
-    const Reply reply = place.transfer.take_reply(code);
+    Reply reply = place.transfer.take_reply(code);
+    hide_token(reply);
     IMPRINT_TRY(finish(place, reply));
   }
   return {};
@@ -151,7 +152,6 @@ Result<> Run::collect() {
 
 Result<> Run::finish(Place& place, const Reply& reply) {
   Verdict verdict = place.step == Step::look ? judge_get(reply) : judge_post(reply);
-  verdict.reason = without_token(std::move(verdict.reason));
   using Kind = Verdict::Kind;
   const bool answered = verdict.kind == Kind::created || verdict.kind == Kind::exists ||
                         verdict.kind == Kind::shown || verdict.kind == Kind::refused;
@@ -327,13 +327,15 @@ int Run::milliseconds_to_wait() const {
   return static_cast<int>(wait.count());
 }
 
-/// A server may say what it did not like.
-std::string Run::without_token(std::string text) const {
+/// A server may repeat what it did not like.
+void Run::hide_token(Reply& reply) const {
   const std::string_view token = text_of(options_.token.view());
-  if (!token.empty() && text.find(token) != std::string::npos) {
-    return "the server answers with the token in its text, which is not shown";
-  }
-  return text;
+  const auto hide = [&](std::string& text) {
+    if (text.find(token) != std::string::npos) text = "(text with the token in it)";
+  };
+  hide(reply.location);
+  hide(reply.trouble);
+  if (reply.status >= 300 && reply.status != 409) hide(reply.body);
 }
 
 std::string_view name(Outcome outcome) noexcept {

@@ -62,7 +62,7 @@ class Run {
   void give_up_waiting();
   void cut_off();
   [[nodiscard]] int milliseconds_to_wait() const;
-  [[nodiscard]] std::string without_token(std::string text) const;
+  void hide_token(Reply& reply) const;
 
   std::span<const Preauthorization> devices_;
   const Options& options_;

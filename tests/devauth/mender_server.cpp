@@ -24,8 +24,9 @@ MenderServer::MenderServer(const std::vector<std::string>& arguments, Tls tls) :
 }
 
 bool MenderServer::start(const std::vector<std::string>& arguments) {
-  std::vector<std::string> argv = {program_path("python3"), IMPRINT_MENDER_SERVER,  "--token",
-                                   kToken,                  "--log", dir_ / "requests"};
+  std::vector<std::string> argv = {
+      program_path("python3"), IMPRINT_MENDER_SERVER, "--token", kToken, "--log",
+      dir_ / "requests"};
   if (tls_ != Tls::no) {
     argv.insert(argv.end(), {"--certificate", certificate(), "--key", dir_ / "key.pem"});
   }
@@ -81,17 +82,16 @@ std::string public_key_of(int number) {
   static std::map<int, std::string> keys;
   std::string& key = keys[number];
   if (key.empty()) {
-    const std::string pem = openssl({"genpkey", "-algorithm", "EC", "-pkeyopt",
-                                     "ec_paramgen_curve:P-256"});
+    const std::string pem =
+        openssl({"genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"});
     key = openssl({"pkey", "-pubout"}, pem);
   }
   return key;
 }
 
 std::string body_line(const std::string& mac, int key) {
-  const nlohmann::ordered_json body = {{"identity_data", {{"mac", mac}}},
-                                       {"pubkey", public_key_of(key)},
-                                       {"force", false}};
+  const nlohmann::ordered_json body = {
+      {"identity_data", {{"mac", mac}}}, {"pubkey", public_key_of(key)}, {"force", false}};
   return body.dump() + "\n";
 }
 

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "imprint/base/clock.hpp"
+#include "imprint/devauth/preauthorize.hpp"
+#include "imprint/ledger/ledger.hpp"
+
+namespace imprint::devauth {
+
+/// What devices report of which the ledger does not know it: `name=template` with `{id}` and
+/// `{serial_hex}` (the certificate's); `{{` and `}}` are braces.
+using IdentityTemplates = std::vector<std::pair<std::string, std::string>>;
+
+/// The devices of a ledger that this server does not have yet: placed, not revoked, and without an
+/// answer `accepted` or `known`. Labels are the devices' ids, rows those of their certificates.
+/// Code::invalid_input, naming the first device, when the identity or the key of one is not known.
+[[nodiscard]] Result<std::vector<Preauthorization>> devices_to_send(
+    const ledger::Ledger& ledger, std::string_view server, const IdentityTemplates& identity);
+
+/// Records answers in the ledger: many in a transaction, none later than half a second after it
+/// came. What a process that is killed loses, the next run is told by the server as `known`.
+class LedgerRecorder final : public Listener {
+ public:
+  /// All have to outlive it.
+  LedgerRecorder(ledger::Ledger& ledger, std::string_view server, const Clock& clock)
+      : ledger_(ledger),
+        server_(server),
+        clock_(clock) {}
+
+  Result<> answered(const Answer& answer) override;
+  Result<> tick() override;
+  /// At the end of a run, however it went.
+  Result<> flush();
+
+ private:
+  struct Kept {
+    std::int64_t row;
+    ledger::PreauthorizationState state;
+    std::string device_id;
+    std::string reason;
+    TimePoint at;
+  };
+
+  ledger::Ledger& ledger_;
+  std::string_view server_;
+  const Clock& clock_;
+  std::vector<Kept> kept_;
+  std::chrono::steady_clock::time_point oldest_;
+};
+
+}  // namespace imprint::devauth
