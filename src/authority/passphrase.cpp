@@ -129,7 +129,8 @@ Result<PassphraseSource> parse_passphrase_source(std::string_view text) {
 }
 
 Result<SecretBytes> read_passphrase(const PassphraseSource& source, const Question& question) {
-  const std::string doing = "reading the passphrase from " + describe(source);
+  const std::string doing =
+      fmt::format("reading the {} from {}", question.called, describe(source));
   SecretBytes secret = IMPRINT_TRY(read_source(source, question).context(doing));
   if (ends_with(secret, '\n')) {
     secret.resize(secret.size() - 1);

@@ -96,6 +96,14 @@ Action add_inject(CLI::App& program) {
       ->add_option("--set", options->settings,
                    "Variable of the manifest's templates: name=value (repeat as needed)")
       ->needs(manifest);
+  command->add_option("--server-url", request.conf.server_urls,
+                      "Server for mender.conf: ServerURL (several: Servers)");
+  command->add_option("--tenant-token-file", request.conf.tenant_token_file,
+                      "File with the tenant token for mender.conf");
+  command->add_option("--server-certificate", request.conf.server_certificate,
+                      "Certificates (PEM) that the device is to trust: ServerCertificate");
+  command->add_option("--artifact-verify-key", request.conf.artifact_verify_keys,
+                      "Public key (PEM) that Artifacts have to be signed for (several: a list)");
   command->add_option("--output", request.output,
                       "Write a new image here instead of changing IMAGE");
   command->add_option("--ledger", request.ledger,

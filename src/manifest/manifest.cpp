@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "authority_spec.hpp"
+#include "conf_reader.hpp"
 #include "device_path.hpp"
 #include "identity_reader.hpp"
 #include "imprint/base/text.hpp"
@@ -27,16 +28,6 @@ namespace {
 constexpr std::string_view kOutputDirectory = "out";
 
 constexpr std::uint64_t kMaxManifestBytes = std::uint64_t{256} << 20;
-
-[[nodiscard]] MenderConfSpec read_mender_conf(const Json& object) {
-  MenderConfSpec spec;
-  const std::string target = text_or(object, "target", word(spec.target));
-  for (const ConfTarget candidate : {ConfTarget::data, ConfTarget::both}) {
-    if (word(candidate) == target) spec.target = candidate;
-  }
-  spec.merge = std::make_shared<const Json>(object.value("merge", Json::object()));
-  return spec;
-}
 
 Result<FileSpec> read_file_spec(const Json& object, const std::string& pointer,
                                 const fs::path& base) {
@@ -130,6 +121,11 @@ Result<> check_places(const Manifest& manifest) {
   const ConfTarget target = manifest.mender_conf.target;
   if (target != ConfTarget::data) taken.push_back({"/etc/mender/mender.conf", "/mender_conf"});
   if (target != ConfTarget::rootfs) taken.push_back({"/data/mender/mender.conf", "/mender_conf"});
+  const MenderConfSpec& conf = manifest.mender_conf;
+  if (conf.server_certificate)
+    taken.push_back({conf.server_certificate->to, conf.server_certificate->named});
+  for (const TrustFile& key : conf.artifact_verify_keys)
+    taken.push_back({key.to, key.named});
   for (std::size_t i = 0; i < manifest.files.size(); ++i) {
     taken.push_back({manifest.files[i].to, fmt::format("/files/{}/to", i)});
   }
@@ -174,7 +170,9 @@ Result<Manifest> read_document(Json& document, const fs::path& path, const Overr
   manifest.layout = read_layout(document.value("layout", Json::object()), overrides);
   manifest.authority = IMPRINT_TRY(read_authority(document["authority"], base, "/authority"));
   manifest.identity = IMPRINT_TRY(read_identity(document.value("identity", Json::object())));
-  manifest.mender_conf = read_mender_conf(document.value("mender_conf", Json::object()));
+  manifest.mender_conf =
+      IMPRINT_TRY(read_mender_conf(document.value("mender_conf", Json::object()), base));
+  IMPRINT_TRY(apply(overrides.conf, manifest.mender_conf));
   manifest.files = IMPRINT_TRY(read_files(member(document, "files"), base));
   manifest.identity_data = IMPRINT_TRY(read_identity_data(member(document, "identity_data")));
   manifest.output =
@@ -184,15 +182,27 @@ Result<Manifest> read_document(Json& document, const fs::path& path, const Overr
   return manifest;
 }
 
+Result<> check_file_exists(const Manifest& manifest, const fs::path& file,
+                           const std::string& named) {
+  std::error_code error;
+  if (file.empty() || fs::is_regular_file(file, error)) return {};
+  // A flag is no place in the manifest.
+  const std::string where =
+      named.starts_with('/') ? printable(manifest.path.native()) + ": " + named : named;
+  return fail(Code::not_found, fmt::format("{}: {} is no file", where, quoted(file.native())));
+}
+
 Result<> check_files_exist(const Manifest& manifest) {
   for (std::size_t i = 0; i < manifest.files.size(); ++i) {
-    const fs::path& from = manifest.files[i].from;
-    std::error_code error;
-    if (from.empty() || fs::is_regular_file(from, error)) continue;
-    return fail(Code::not_found,
-                fmt::format("{}: /files/{}/from: {} is no file", printable(manifest.path.native()),
-                            i, quoted(from.native())));
+    IMPRINT_TRY(
+        check_file_exists(manifest, manifest.files[i].from, fmt::format("/files/{}/from", i)));
   }
+  const MenderConfSpec& conf = manifest.mender_conf;
+  if (conf.server_certificate)
+    IMPRINT_TRY(
+        check_file_exists(manifest, conf.server_certificate->from, conf.server_certificate->named));
+  for (const TrustFile& key : conf.artifact_verify_keys)
+    IMPRINT_TRY(check_file_exists(manifest, key.from, key.named));
   return {};
 }
 

@@ -24,11 +24,32 @@ nlohmann::ordered_json identity_settings(std::string_view certificate_path,
   return settings;
 }
 
-Result<EffectiveConf> effective_conf(std::optional<std::string_view> main,
-                                     std::optional<std::string_view> fallback) {
+namespace {
+
+/// In the order in which clients read them.
+Result<std::vector<ConfFile>> read_files(std::optional<std::string_view> main,
+                                         std::optional<std::string_view> fallback) {
   std::vector<ConfFile> files;
   if (fallback) files.push_back(IMPRINT_TRY(read_conf_file(kFallbackConf, *fallback)));
   if (main) files.push_back(IMPRINT_TRY(read_conf_file(kMainConf, *main)));
+  return files;
+}
+
+/// What the last file that has this key says, null when none has it.
+nlohmann::ordered_json last_value(const std::vector<ConfFile>& files, std::string_view key) {
+  nlohmann::ordered_json value;
+  for (const ConfFile& file : files) {
+    if (const JsonNode* node = file.find(key))
+      value = nlohmann::ordered_json::parse(node->in(file.text), nullptr, false);
+  }
+  return value;
+}
+
+}  // namespace
+
+Result<EffectiveConf> effective_conf(std::optional<std::string_view> main,
+                                     std::optional<std::string_view> fallback) {
+  const std::vector<ConfFile> files = IMPRINT_TRY(read_files(main, fallback));
   return EffectiveConf({
       .certificate = effective_string(files, "HttpsClient", "Certificate"),
       .key = effective_string(files, "HttpsClient", "Key"),
@@ -38,6 +59,18 @@ Result<EffectiveConf> effective_conf(std::optional<std::string_view> main,
       .artifact_verify_keys = effective_verify_keys(files),
       .has_tenant_token = effective_string(files, "", "TenantToken").has_value(),
   });
+}
+
+Result<std::vector<std::string>> overridden_settings(std::optional<std::string_view> main,
+                                                     std::optional<std::string_view> fallback,
+                                                     const nlohmann::ordered_json& settings) {
+  const std::vector<ConfFile> files = IMPRINT_TRY(read_files(main, fallback));
+  std::vector<std::string> names;
+  for (const auto& item : settings.items()) {
+    if (item.value().is_object() || item.value().is_null()) continue;
+    if (last_value(files, item.key()) != item.value()) names.push_back(item.key());
+  }
+  return names;
 }
 
 }  // namespace imprint::mender

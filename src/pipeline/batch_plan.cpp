@@ -10,7 +10,6 @@
 
 #include <fmt/format.h>
 
-#include "check_conf.hpp"
 #include "device_layout.hpp"
 #include "guest_edit.hpp"
 #include "imprint/base/text.hpp"
@@ -93,7 +92,7 @@ Result<> plan_identity(BatchPlan::Impl& plan, const Clock& clock) {
 
 Result<> plan_golden(BatchPlan::Impl& plan) {
   const NominalSizes sizes = IMPRINT_TRY(nominal_sizes(plan));
-  golden::Recipe recipe = IMPRINT_TRY(make_recipe(plan.manifest, sizes, true));
+  golden::Recipe recipe = IMPRINT_TRY(make_recipe(plan.manifest, sizes, plan.conf_entries, true));
   plan.device_files = recipe.device_files;
   plan.golden.emplace(IMPRINT_TRY(golden::Golden::build(*plan.base, plan.layout, std::move(recipe))
                                       .context(quoted(plan.manifest.image.string()))));
@@ -109,7 +108,7 @@ Result<> plan_golden(BatchPlan::Impl& plan) {
   const image::Canvas golden_image =
       IMPRINT_TRY(overlaid(*plan.base, plan.golden->patch(), golden::Overlay()));
   image::FileSystems file_systems(image::read_natively(golden_image), plan.layout);
-  IMPRINT_TRY(check_configuration(file_systems, plan.manifest.identity, plan.summary.warnings)
+  IMPRINT_TRY(check_configuration(file_systems, plan.wanted_conf(), plan.summary.warnings)
                   .context(quoted(plan.manifest.image.string())));
 
   for (const auto& file : plan.golden->placed_files()) {
@@ -134,7 +133,7 @@ Result<> plan_guest(BatchPlan::Impl& plan) {
                             plan.layout.data ? plan.layout.data->file_system : "none"));
   }
   const NominalSizes sizes = IMPRINT_TRY(nominal_sizes(plan));
-  plan.guest_recipe = IMPRINT_TRY(make_recipe(plan.manifest, sizes, true));
+  plan.guest_recipe = IMPRINT_TRY(make_recipe(plan.manifest, sizes, plan.conf_entries, true));
   plan.device_files = plan.guest_recipe->device_files;
   plan.base_digest = IMPRINT_TRY(golden::content_digest(*plan.base));
   plan.golden_digest = plan.base_digest;
@@ -265,7 +264,10 @@ Result<std::unique_ptr<BatchPlan::Impl>> make_plan(const BatchRequest& request,
   plan->manifest_digest = crypto::sha256(IMPRINT_TRY(read_file(plan->manifest.path)));
   plan->device_plan = IMPRINT_TRY(manifest::plan_devices(plan->manifest, plan->devices));
 
+  plan->conf_entries = IMPRINT_TRY(read_conf_entries(plan->manifest, clock.now()));
+
   PlanSummary& summary = plan->summary;
+  summary.warnings = plan->conf_entries.warnings;
   summary.manifest = plan->manifest.path.string();
   summary.image = plan->manifest.image.string();
   summary.output_directory = plan->manifest.output.directory.string();

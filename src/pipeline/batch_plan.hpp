@@ -3,6 +3,8 @@
 #include <memory>
 #include <optional>
 
+#include "check_conf.hpp"
+#include "conf_entries.hpp"
 #include "imprint/authority/authority.hpp"
 #include "imprint/crypto/mint.hpp"
 #include "imprint/golden/golden.hpp"
@@ -24,6 +26,7 @@ struct BatchPlan::Impl {
   crypto::Sha256Digest manifest_digest{};
   manifest::DeviceTable devices;
   manifest::DevicePlan device_plan;
+  ConfEntries conf_entries;
 
   std::optional<authority::Authority> authority;
   std::shared_ptr<const crypto::Profile> profile;
@@ -47,6 +50,10 @@ struct BatchPlan::Impl {
   PlanSummary summary;
 
   [[nodiscard]] golden::StoreHeader store_header() const;
+
+  [[nodiscard]] WantedConf wanted_conf() const {
+    return {.identity = manifest.identity, .settings = *conf_entries.settings};
+  }
 };
 
 }  // namespace imprint::pipeline

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "imprint/base/text.hpp"
 #include "imprint/mender/conf.hpp"
@@ -18,7 +19,7 @@ void add_once(std::vector<std::string>& list, std::string text) {
 
 /// Without a rootfs in the image, or with one that is beyond us (squashfs), only the fallback file
 /// can be judged: the main file is wherever the rootfs comes from.
-Result<> check_root(image::FileSystems::Root& root, const manifest::IdentitySpec& identity,
+Result<> check_root(image::FileSystems::Root& root, const WantedConf& wanted,
                     std::vector<std::string>& warnings) {
   const auto main = IMPRINT_TRY(read_main_conf(root));
   const auto fallback = IMPRINT_TRY(read_text(root.tree, mender::kFallbackConf));
@@ -28,31 +29,37 @@ Result<> check_root(image::FileSystems::Root& root, const manifest::IdentitySpec
   for (const std::string& warning : findings.warnings)
     add_once(warnings, warning);
 
+  const manifest::IdentitySpec& identity = wanted.identity;
   const mender::EffectiveConf effective = IMPRINT_TRY(mender::effective_conf(main, fallback));
   const auto expect = [&](std::string_view setting, const std::optional<std::string>& found,
-                          const std::string& wanted) -> Result<> {
-    if (found == wanted) return {};
+                          const std::string& named) -> Result<> {
+    if (found == named) return {};
     return fail(Code::invalid_input,
                 fmt::format("{}: {} would be {} instead of {}: another file of the image overrides "
                             "it; set mender_conf.target to 'both'",
-                            root.label, setting, found ? quoted(*found) : "unset", quoted(wanted)));
+                            root.label, setting, found ? quoted(*found) : "unset", quoted(named)));
   };
   IMPRINT_TRY(
       expect("HttpsClient.Certificate", effective.certificate(), identity.certificate_path));
   IMPRINT_TRY(expect("HttpsClient.Key", effective.key(), identity.key_path));
-  return expect("Security.AuthPrivateKey", effective.auth_private_key(), identity.key_path);
+  IMPRINT_TRY(expect("Security.AuthPrivateKey", effective.auth_private_key(), identity.key_path));
+  const auto overridden = IMPRINT_TRY(mender::overridden_settings(main, fallback, wanted.settings));
+  if (overridden.empty()) return {};
+  return fail(Code::invalid_input,
+              fmt::format("{}: {} would not be what the manifest says: another file of the image "
+                          "overrides it; set mender_conf.target to 'both'",
+                          root.label, overridden.front()));
 }
 
 }  // namespace
 
-Result<> check_configuration(image::FileSystems& file_systems,
-                             const manifest::IdentitySpec& identity,
+Result<> check_configuration(image::FileSystems& file_systems, const WantedConf& wanted,
                              std::vector<std::string>& warnings) {
   for (std::size_t i = 0; i < file_systems.roots().size(); ++i) {
     image::FileSystems::Root& root = file_systems.roots()[i];
     // A second rootfs without a configuration gets one with its first update, not from us.
     if (i > 0 && !IMPRINT_TRY(read_main_conf(root))) continue;
-    IMPRINT_TRY(check_root(root, identity, warnings));
+    IMPRINT_TRY(check_root(root, wanted, warnings));
   }
   return {};
 }

@@ -57,14 +57,13 @@ guestfs::ApplianceOptions appliance_options(const EngineChoice& choice) {
 }
 
 Result<GuestFindings> edit_drive(guestfs::Appliance& appliance, std::size_t drive,
-                                 const image::Layout& layout,
-                                 const manifest::IdentitySpec& identity, golden::Recipe recipe,
-                                 std::span<const ByteView> contents) {
+                                 const image::Layout& layout, const WantedConf& wanted,
+                                 golden::Recipe recipe, std::span<const ByteView> contents) {
   const std::vector<golden::DeviceFile> device_files = recipe.device_files;
   GuestFindings findings;
   {
     image::FileSystems file_systems(appliance.source(drive), layout);
-    findings.replaced = certificate_in(file_systems, identity.certificate_path);
+    findings.replaced = certificate_in(file_systems, wanted.identity.certificate_path);
     auto applied = golden::apply(file_systems, std::move(recipe), contents);
     if (!applied && applied.error().code == Code::exists)
       return fail(std::move(applied).error().context("the image has an identity already"));
@@ -74,7 +73,7 @@ Result<GuestFindings> edit_drive(guestfs::Appliance& appliance, std::size_t driv
   image::FileSystems file_systems(appliance.source(drive, guestfs::Appliance::Access::read),
                                   layout);
   IMPRINT_TRY(check_device_files(file_systems, device_files, contents));
-  IMPRINT_TRY(check_configuration(file_systems, identity, findings.warnings));
+  IMPRINT_TRY(check_configuration(file_systems, wanted, findings.warnings));
   return findings;
 }
 
@@ -88,7 +87,7 @@ Result<GuestEdit> edit_through_guest(const GuestEditRequest& request, golden::Re
   const std::array drives{guestfs::Drive{edit.copy.temporary_path()}};
   const auto appliance = IMPRINT_TRY(guestfs::Appliance::start(drives, appliance_options(choice)));
   edit.findings = IMPRINT_TRY(
-      edit_drive(*appliance, 0, request.layout, request.identity, std::move(recipe), contents));
+      edit_drive(*appliance, 0, request.layout, request.wanted, std::move(recipe), contents));
   edit.findings.notes.push_back(
       fmt::format("the {} data partition was edited by libguestfs ({})",
                   request.layout.data ? request.layout.data->file_system : "",

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "check_conf.hpp"
 #include "imprint/base/file.hpp"
 #include "imprint/crypto/certificate.hpp"
 #include "imprint/golden/recipe.hpp"
@@ -30,14 +31,13 @@ struct GuestFindings {
 /// mount. The image is complete when this returns, but not synced.
 [[nodiscard]] Result<GuestFindings> edit_drive(guestfs::Appliance& appliance, std::size_t drive,
                                                const image::Layout& layout,
-                                               const manifest::IdentitySpec& identity,
-                                               golden::Recipe recipe,
+                                               const WantedConf& wanted, golden::Recipe recipe,
                                                std::span<const ByteView> contents);
 
 struct GuestEditRequest {
   const image::FileImage& image;
   const image::Layout& layout;
-  const manifest::IdentitySpec& identity;
+  WantedConf wanted;
   fs::path target;  ///< where the result is to appear
   unsigned mode = 0600;
 };

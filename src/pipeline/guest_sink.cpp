@@ -32,8 +32,8 @@ Result<> GuestSink::write_bmap(Device& device) const {
 }
 
 Result<> GuestSink::edit(guestfs::Appliance& appliance, std::size_t drive, Device& device) const {
-  IMPRINT_TRY(edit_drive(appliance, drive, plan_.layout, plan_.manifest.identity,
-                         *plan_.guest_recipe, device.contents()));
+  IMPRINT_TRY(edit_drive(appliance, drive, plan_.layout, plan_.wanted_conf(), *plan_.guest_recipe,
+                         device.contents()));
   IMPRINT_TRY(device.image->file().sync());
   return plan_.manifest.output.bmap ? write_bmap(device) : Result<>();
 }

@@ -13,6 +13,7 @@
 #include "carried_certificate.hpp"
 #include "check_conf.hpp"
 #include "check_files.hpp"
+#include "conf_entries.hpp"
 #include "device_layout.hpp"
 #include "guest_edit.hpp"
 #include "imprint/authority/authority.hpp"
@@ -48,6 +49,11 @@ struct Work {
   std::optional<crypto::Certificate> certificate;
   std::vector<std::string> texts;
   std::string identity_data;
+  ConfEntries conf_entries;
+
+  [[nodiscard]] WantedConf wanted_conf() const {
+    return {.identity = manifest.identity, .settings = *conf_entries.settings};
+  }
 
   [[nodiscard]] std::vector<ByteView> contents() const {
     std::vector<ByteView> all{key_pem.view(), bytes_of(certificate_pem)};
@@ -111,6 +117,8 @@ Result<Work> prepare(const InjectRequest& request, const Clock& clock) {
   const OneDevice device = IMPRINT_TRY(expand_one(work.manifest, request.id, request.variables));
   work.texts = device.texts;
   work.identity_data = device.identity_data;
+  work.conf_entries = IMPRINT_TRY(read_conf_entries(work.manifest, clock.now()));
+  work.report.warnings = work.conf_entries.warnings;
   if (request.certificate) {
     IMPRINT_TRY(take(work, request));
   } else {
@@ -151,7 +159,7 @@ Result<golden::Recipe> recipe_of(const Work& work, bool force) {
                      .text_bytes = {}};
   for (const std::string& text : work.texts)
     sizes.text_bytes.push_back(text.size());
-  return make_recipe(work.manifest, sizes, force);
+  return make_recipe(work.manifest, sizes, work.conf_entries, force);
 }
 
 /// Plans and checks the whole change in memory; the image is only read.
@@ -174,7 +182,7 @@ Result<Edit> plan_edit(const image::FileImage& image, const image::Layout& layou
   const image::Canvas result = IMPRINT_TRY(overlaid(image, golden.patch(), overlay));
   image::FileSystems file_systems(image::read_natively(result), edit.layout);
   IMPRINT_TRY(check_device_files(file_systems, edit.device_files, contents));
-  IMPRINT_TRY(check_configuration(file_systems, work.manifest.identity, work.report.warnings));
+  IMPRINT_TRY(check_configuration(file_systems, work.wanted_conf(), work.report.warnings));
   edit.patch = IMPRINT_TRY(result.patch());
   for (const std::string& note : golden.notes())
     work.report.notes.push_back(note);
@@ -272,7 +280,7 @@ Result<GuestEdit> edit_through_guest(const InjectRequest& request, const image::
   GuestEdit edit =
       IMPRINT_TRY(edit_through_guest({.image = image,
                                       .layout = layout,
-                                      .identity = work.manifest.identity,
+                                      .wanted = work.wanted_conf(),
                                       .target = target,
                                       .mode = mode},
                                      std::move(recipe), work.contents(), request.engine));

@@ -35,9 +35,13 @@ Result<manifest::Manifest> inject_manifest(const InjectRequest& request) {
                                                                     .devices = {},
                                                                     .output_directory = {},
                                                                     .format = {},
-                                                                    .layout = request.layout}))
+                                                                    .layout = request.layout,
+                                                                    .conf = request.conf}))
           : IMPRINT_TRY(built_in_manifest());
-  if (!request.manifest) manifest.layout = request.layout;
+  if (!request.manifest) {
+    manifest.layout = request.layout;
+    IMPRINT_TRY(manifest::apply(request.conf, manifest.mender_conf));
+  }
   if (request.ca_directory) {
     manifest.authority =
         IMPRINT_TRY(manifest::find_authority(*request.ca_directory).context("--ca"));

@@ -36,20 +36,22 @@ Result<golden::SharedFile> shared_file(const manifest::FileSpec& spec) {
   return file;
 }
 
-/// mender.conf: what the manifest merges, then the identity, so that nothing in a manifest can
-/// leave the client without it.
-golden::MergedFile merged_conf(const manifest::Manifest& manifest, std::string_view path,
-                               bool must_exist) {
+/// mender.conf: what the manifest merges, its entries, then the identity, so that nothing in a
+/// manifest can leave the client without it.
+golden::MergedFile merged_conf(const manifest::Manifest& manifest, const ConfEntries& entries,
+                               std::string_view path, bool must_exist) {
   auto identity = std::make_shared<nlohmann::ordered_json>(
       mender::identity_settings(manifest.identity.certificate_path, manifest.identity.key_path));
   auto settings = manifest.mender_conf.merge;
+  auto named = entries.settings;
   return {
       .path = std::string(path),
-      .merge = [settings,
+      .merge = [settings, named,
                 identity](std::optional<std::string_view> existing) -> Result<std::string> {
         const std::string merged =
             IMPRINT_TRY(mender::merge_conf(existing.value_or("{}\n"), *settings));
-        return mender::merge_conf(merged, *identity);
+        const std::string complete = IMPRINT_TRY(mender::merge_conf(merged, *named));
+        return mender::merge_conf(complete, *identity);
       },
       .must_exist = must_exist,
       .attributes_if_new = {0600, 0, 0},
@@ -78,7 +80,7 @@ Result<> refuse_twice(const manifest::Manifest& manifest, const golden::Recipe& 
 }  // namespace
 
 Result<golden::Recipe> make_recipe(const manifest::Manifest& manifest, const NominalSizes& sizes,
-                                   bool replace_identity) {
+                                   const ConfEntries& entries, bool replace_identity) {
   golden::Recipe recipe;
   const auto label = IMPRINT_TRY(extended_attributes(manifest.identity.selinux));
   recipe.device_files = {
@@ -105,11 +107,12 @@ Result<golden::Recipe> make_recipe(const manifest::Manifest& manifest, const Nom
     }
   }
 
+  recipe.files.insert(recipe.files.end(), entries.files.begin(), entries.files.end());
   const manifest::ConfTarget target = manifest.mender_conf.target;
   if (target != manifest::ConfTarget::data)
-    recipe.merges.push_back(merged_conf(manifest, mender::kMainConf, true));
+    recipe.merges.push_back(merged_conf(manifest, entries, mender::kMainConf, true));
   if (target != manifest::ConfTarget::rootfs)
-    recipe.merges.push_back(merged_conf(manifest, mender::kFallbackConf, false));
+    recipe.merges.push_back(merged_conf(manifest, entries, mender::kFallbackConf, false));
   IMPRINT_TRY(refuse_twice(manifest, recipe));
   return recipe;
 }

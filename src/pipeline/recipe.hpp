@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "conf_entries.hpp"
 #include "imprint/base/result.hpp"
 #include "imprint/golden/recipe.hpp"
 #include "imprint/manifest/manifest.hpp"
@@ -16,10 +17,11 @@ struct NominalSizes {
   std::vector<std::uint64_t> text_bytes;  ///< of the manifest's per-device files, in order
 };
 
-/// What a manifest does to an image. Device files: the key, the certificate, then the per-device
-/// texts in the manifest's order. Reads the host files that the manifest names. Two entries for one
-/// device path are Code::invalid_input.
+/// What a manifest does to an image, `entries` being what its `mender_conf` has come to. Device
+/// files: the key, the certificate, then the per-device texts in the manifest's order. Reads the
+/// host files that the manifest names. Two entries for one device path are Code::invalid_input.
 [[nodiscard]] Result<golden::Recipe> make_recipe(const manifest::Manifest& manifest,
-                                                 const NominalSizes& sizes, bool replace_identity);
+                                                 const NominalSizes& sizes,
+                                                 const ConfEntries& entries, bool replace_identity);
 
 }  // namespace imprint::pipeline

@@ -24,6 +24,7 @@ struct PassphraseSource {
 struct Question {
   std::string what = "Passphrase of the CA key";
   bool twice = false;
+  std::string called = "passphrase";  ///< in messages
 };
 
 /// Reads it, less one trailing line end. Refuses an empty one, more than 1,024 bytes, NUL, and a

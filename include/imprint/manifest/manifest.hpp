@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
@@ -70,10 +71,28 @@ enum class ConfTarget {
   both,
 };
 
-/// What is merged into mender.conf beside the settings that make the client use its identity.
+/// A file of this machine that a setting of mender.conf is to name on the device.
+struct TrustFile {
+  fs::path from;
+  std::string named;  ///< where it was named: `/mender_conf/server_certificate`, or a flag
+  std::string to;     ///< on the device
+};
+
+/// What is merged into mender.conf beside the settings that make the client use its identity. The
+/// entries below `merge` stand above it.
 struct MenderConfSpec {
   ConfTarget target = ConfTarget::rootfs;
   std::shared_ptr<const nlohmann::ordered_json> merge;  ///< an object, never null
+
+  std::vector<std::string> servers;  ///< checked URLs
+  bool server_list = false;          ///< `Servers` instead of `ServerURL`
+  /// Nothing, the token itself, or where it comes from. Not for messages and reports.
+  std::variant<std::monostate, std::string, authority::PassphraseSource> tenant_token;
+  std::string tenant_token_named;  ///< where it was named
+  std::optional<TrustFile> server_certificate;
+  std::vector<TrustFile> artifact_verify_keys;
+  bool artifact_verify_key_list = false;  ///< `ArtifactVerifyKeys` instead of `ArtifactVerifyKey`
+  std::vector<std::string> warnings;      ///< allowed, but not as it should be: one line each
 };
 
 /// A file that every device gets.
@@ -128,6 +147,14 @@ struct Manifest {
   std::shared_ptr<const nlohmann::ordered_json> inline_devices;  ///< an array, or null
 };
 
+/// What flags say in place of the manifest's `mender_conf`. Several URLs or keys are a list.
+struct ConfOverrides {
+  std::vector<std::string> server_urls = {};
+  std::optional<fs::path> tenant_token_file = {};
+  std::optional<fs::path> server_certificate = {};
+  std::vector<fs::path> artifact_verify_keys = {};
+};
+
 /// What flags say in place of the manifest.
 struct Overrides {
   std::optional<fs::path> image;
@@ -135,7 +162,11 @@ struct Overrides {
   std::optional<fs::path> output_directory;
   std::optional<OutputFormat> format;
   image::LayoutChoice layout = {};  ///< role by role
+  ConfOverrides conf = {};          ///< entry by entry
 };
+
+/// Puts what flags say into `spec`; errors name the flag. The manifest's `merge` gives way.
+[[nodiscard]] Result<> apply(const ConfOverrides& overrides, MenderConfSpec& spec);
 
 /// Reads and checks a manifest; opens no other file, but says when one that it names is missing,
 /// and looks into the CA folder when `authority` is one. Errors are one line: `manifest.json: line

@@ -96,6 +96,13 @@ struct ConfFindings {
   std::vector<std::string> warnings;  ///< allowed, but seldom what was meant
 };
 
+/// Which of these settings (members of an object) a client would not have: the name of each that
+/// the other file, or the same one, sets to something else, or neither does. Objects and null are
+/// passed over. Values are not shown, they may be secret. Fails as effective_conf does.
+[[nodiscard]] Result<std::vector<std::string>> overridden_settings(
+    std::optional<std::string_view> main, std::optional<std::string_view> fallback,
+    const nlohmann::ordered_json& settings);
+
 /// Judges the two files together. std::nullopt is a file that does not exist.
 [[nodiscard]] ConfFindings check_conf(std::optional<std::string_view> main,
                                       std::optional<std::string_view> fallback);

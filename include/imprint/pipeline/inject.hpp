@@ -10,6 +10,7 @@
 #include "imprint/base/result.hpp"
 #include "imprint/image/decompress.hpp"
 #include "imprint/image/partition.hpp"
+#include "imprint/manifest/manifest.hpp"
 #include "imprint/pipeline/engine.hpp"
 
 namespace imprint::pipeline {
@@ -30,7 +31,8 @@ struct InjectRequest {
   std::optional<fs::path> output;                              ///< none: in place
   std::optional<fs::path> ledger;   ///< none: ledger.db beside the CA certificate
   image::LayoutChoice layout = {};  ///< stands above the manifest's
-  bool force = false;               ///< replace an identity that is there
+  manifest::ConfOverrides conf = {};
+  bool force = false;  ///< replace an identity that is there
   EngineChoice engine = {};
   image::Unpacking unpacking = {};  ///< for a compressed image; no directory: the output's
 };
