@@ -32,5 +32,7 @@ Action add_mkdir(CLI::App& program);
 Action add_stat(CLI::App& program);
 Action add_show(CLI::App& program);
 Action add_preauthorize(CLI::App& program);
+Action add_artifact_key(CLI::App& program);
+Action add_edge(CLI::App& program);
 
 }  // namespace imprint::cli

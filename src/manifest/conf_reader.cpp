@@ -14,6 +14,7 @@
 
 #include "imprint/base/text.hpp"
 #include "imprint/crypto/name.hpp"
+#include "imprint/manifest/server_url.hpp"
 #include "json_members.hpp"
 
 namespace imprint::manifest {

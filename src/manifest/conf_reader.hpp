@@ -13,8 +13,4 @@ namespace imprint::manifest {
 [[nodiscard]] Result<MenderConfSpec> read_mender_conf(const nlohmann::ordered_json& object,
                                                       const fs::path& base);
 
-/// A URL that Mender clients can ask: `https://HOST[:PORT][/PATH]`. `http://` is possible, which is
-/// for callers to warn about. The error does not repeat the URL.
-[[nodiscard]] Result<> check_server_url(std::string_view url);
-
 }  // namespace imprint::manifest

@@ -186,7 +186,10 @@ Result<CrlReport> write_crl(const CrlRequest& request, const std::optional<Repla
   report.this_update = clock.now();
   report.next_update = IMPRINT_TRY(next_update(request, report.this_update));
   IMPRINT_TRY(require_ledger(request));
-  const Authority authority = IMPRINT_TRY(Authority::open(request.authority, report.this_update));
+  std::optional<Authority> own;
+  if (request.opened == nullptr)
+    own = IMPRINT_TRY(Authority::open(request.authority, report.this_update));
+  const Authority& authority = own ? *own : *request.opened;
   IMPRINT_TRY(check_may_sign(authority, request));
   auto ledger = IMPRINT_TRY(ledger::Ledger::open(request.ledger));
   const crypto::Certificate& ca = authority.certificate();

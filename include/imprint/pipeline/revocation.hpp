@@ -64,6 +64,8 @@ enum class CrlFormat {
 struct CrlRequest {
   fs::path ledger;
   authority::AuthoritySource authority;
+  /// The same CA, opened already: its passphrase is not asked for again. Not for a blacklist.
+  const authority::Authority* opened = nullptr;
   CrlFormat format = CrlFormat::pem;
   std::uint32_t days = 30;  ///< until the next one is due
 };

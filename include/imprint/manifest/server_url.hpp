@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string_view>
+
+#include "imprint/base/result.hpp"
+
+namespace imprint::manifest {
+
+/// A URL that Mender clients can ask: `https://HOST[:PORT][/PATH]`. `http://` is possible, which is
+/// for callers to warn about. The error does not repeat the URL.
+[[nodiscard]] Result<> check_server_url(std::string_view url);
+
+}  // namespace imprint::manifest

@@ -1,0 +1,50 @@
+#include "bundle.hpp"
+
+#include <fmt/format.h>
+
+#include "imprint/base/new_folder.hpp"
+#include "imprint/base/text.hpp"
+
+namespace imprint::server {
+
+namespace {
+
+Result<> write_over(const fs::path& directory, std::span<const BundleFile> files) {
+  IMPRINT_TRY(make_directories(directory));
+  std::vector<NewFile> complete;
+  for (const BundleFile& file : files) {
+    NewFile made = IMPRINT_TRY(NewFile::beside(directory / file.name, file.mode));
+    IMPRINT_TRY(made.file().write_all(0, file.content));
+    IMPRINT_TRY(made.file().sync());
+    complete.push_back(std::move(made));
+  }
+  // From here on only a rename can fail.
+  for (NewFile& file : complete)
+    IMPRINT_TRY(file.publish_synced());
+  return sync_directory(directory);
+}
+
+}  // namespace
+
+Result<> refuse_existing(const fs::path& directory, std::span<const std::string> names,
+                         std::string_view instead) {
+  for (const std::string& name : names) {
+    std::error_code ignored;
+    const fs::path path = directory / name;
+    if (!fs::exists(fs::symlink_status(path, ignored))) continue;
+    return fail(Code::exists, fmt::format("{} exists and is not overwritten; {}",
+                                          quoted(path.string()), instead));
+  }
+  return {};
+}
+
+Result<> write_bundle(const fs::path& directory, std::span<const BundleFile> files, bool replace) {
+  if (replace) return write_over(directory, files);
+  NewFolder folder(directory);
+  IMPRINT_TRY(folder.open(0755));
+  for (const BundleFile& file : files)
+    IMPRINT_TRY(folder.write(directory / file.name, file.content, file.mode));
+  return folder.keep();
+}
+
+}  // namespace imprint::server

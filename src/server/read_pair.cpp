@@ -1,0 +1,75 @@
+#include "read_pair.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "imprint/base/text.hpp"
+#include "imprint/crypto/key.hpp"
+
+namespace imprint::server {
+
+namespace {
+
+constexpr std::uint64_t kPemLimitBytes = std::uint64_t{1} << 20;
+
+Result<crypto::SecretBytes> read_key(const fs::path& path) {
+  const File file = IMPRINT_TRY(File::open_read(path));
+  const std::uint64_t size = IMPRINT_TRY(file.size_bytes());
+  if (size > kPemLimitBytes)
+    return fail(Code::invalid_input, fmt::format("is too large to be a key ({} bytes)", size));
+  crypto::SecretBytes content(static_cast<std::size_t>(size));
+  IMPRINT_TRY(file.read_exact(0, content.mutable_view()));
+  return content;
+}
+
+Result<crypto::SecretBytes> no_passphrase() {
+  return fail(Code::invalid_input,
+              "the key is encrypted, and the servers have no passphrase for it: decrypt it first");
+}
+
+Result<> judge(const crypto::Certificate& certificate, TimePoint now) {
+  if (certificate.not_after() < now) {
+    return fail(Code::invalid_input,
+                fmt::format("has expired, on {}", to_rfc3339(certificate.not_after())));
+  }
+  // For itself alone: by whom it is issued is for the devices to judge.
+  const auto judged =
+      crypto::verify_server_certificate(certificate, {}, {&certificate, 1},
+                                        std::max(now, certificate.not_before()),
+                                        crypto::Strictness::plain);
+  if (judged) return {};
+  return fail(Code::invalid_input, "is not a TLS server's certificate (extendedKeyUsage)");
+}
+
+}  // namespace
+
+Result<Pair> read_pair(const fs::path& certificate_path, const fs::path& key_path, TimePoint now,
+                       std::vector<std::string>& warnings) {
+  const std::string certificate_named = fmt::format("--cert {}", quoted(certificate_path.string()));
+  const std::string key_named = fmt::format("--key {}", quoted(key_path.string()));
+  const Bytes content =
+      IMPRINT_TRY(read_file(certificate_path, kPemLimitBytes).context(certificate_named));
+  const auto chain =
+      IMPRINT_TRY(crypto::Certificate::parse_all(content).context(certificate_named));
+  const crypto::Certificate& certificate = chain.front();
+  IMPRINT_TRY(judge(certificate, now).context(certificate_named));
+
+  crypto::SecretBytes key_pem = IMPRINT_TRY(read_key(key_path).context(key_named));
+  const auto key = crypto::PrivateKey::from_pem(key_pem.view(), no_passphrase);
+  if (!key) return fail(Error(key.error()).context(key_named));
+  if (!crypto::belongs_together(*key, certificate)) {
+    return fail(Code::invalid_input, fmt::format("{} does not belong to the certificate {}",
+                                                 key_named, quoted(certificate_path.string())));
+  }
+  if (certificate.not_before() > now) {
+    warnings.push_back(fmt::format("{} is not valid before {}", certificate_named,
+                                   to_rfc3339(certificate.not_before())));
+  }
+  Pair pair{.certificate = certificate, .chain_pem = {}, .key = std::move(key_pem)};
+  for (const crypto::Certificate& each : chain)
+    pair.chain_pem += each.to_pem();
+  return pair;
+}
+
+}  // namespace imprint::server

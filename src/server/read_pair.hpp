@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "imprint/base/clock.hpp"
+#include "imprint/base/file.hpp"
+#include "imprint/base/result.hpp"
+#include "imprint/crypto/certificate.hpp"
+#include "imprint/crypto/secret.hpp"
+
+namespace imprint::server {
+
+/// A server's certificate and key that somebody else made.
+struct Pair {
+  crypto::Certificate certificate;
+  std::string chain_pem;    ///< it and what follows it in its file
+  crypto::SecretBytes key;  ///< PEM, as its file has it
+};
+
+/// Reads and judges them: they belong together, the certificate is a server's and has not expired,
+/// the key is not encrypted. Errors name the flag (`--cert`, `--key`) and the file.
+[[nodiscard]] Result<Pair> read_pair(const fs::path& certificate, const fs::path& key,
+                                     TimePoint now, std::vector<std::string>& warnings);
+
+}  // namespace imprint::server
