@@ -47,7 +47,7 @@ struct Prepared {
   devauth::ServerUrl server;
   devauth::Token token;
   Bytes ca_pem;
-  std::optional<ledger::Ledger> ledger;
+  std::optional<ledger::Ledger> ledger;  ///< to record in
   std::vector<devauth::Preauthorization> devices;
 };
 
@@ -110,16 +110,13 @@ Result<Prepared> prepare(const PreauthorizeOptions& options) {
     return prepared;
   }
   const auto identity = IMPRINT_TRY(parse_identity_data(options.identity_data));
-  // Opening for writing would make a ledger where there is none.
-  auto readable = IMPRINT_TRY(ledger::Ledger::open_read_only(options.ledger));
-  if (options.dry_run) {
-    prepared.ledger.emplace(std::move(readable));
-  } else {
-    auto writable = IMPRINT_TRY(ledger::Ledger::open(options.ledger));
-    prepared.ledger.emplace(std::move(writable));
-  }
+  // Only read so far: what is refused leaves everything as it was.
+  const auto ledger = IMPRINT_TRY(ledger::Ledger::open_read_only(options.ledger));
   prepared.devices =
-      IMPRINT_TRY(devauth::devices_to_send(*prepared.ledger, prepared.server.text(), identity));
+      IMPRINT_TRY(devauth::devices_to_send(ledger, prepared.server.text(), identity));
+  if (options.dry_run) return prepared;
+  auto writable = IMPRINT_TRY(ledger::Ledger::open(options.ledger));
+  prepared.ledger.emplace(std::move(writable));
   return prepared;
 }
 

@@ -313,7 +313,7 @@ TEST(Preauthorize, AnotherTokenIsRefused) {
   const MenderServer server;
   Heard heard;
   Settings settings;
-  settings.token = "another";
+  settings.token = "wrong-token";
   EXPECT_THAT(stopped(run(server, many(1), heard, settings)), HasSubstr("(401)"));
 }
 
