@@ -96,6 +96,7 @@ Result<> Minter::Impl::mint(std::span<const std::string_view> slots, Identity& i
       !sha256->digest(keys->public_key_info(), identity.public_key_sha256)) {
     return fail(openssl_error(Code::crypto, "computing a digest"));
   }
+  identity.certificate.assign(certificate.begin(), certificate.end());
   const ByteView public_key = keys->public_key_info();
   identity.public_key.assign(public_key.begin(), public_key.end());
   identity.certificate_pem.resize(pem_size(kPemCertificate, certificate.size()));

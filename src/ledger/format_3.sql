@@ -1,5 +1,6 @@
 -- From format 2 to format 3: what a server has to be told of a device before it lets it in, and what servers answered.
 
+ALTER TABLE certificates ADD COLUMN certificate BLOB;    -- DER; NULL: recorded before format 3
 ALTER TABLE certificates ADD COLUMN public_key BLOB;     -- SubjectPublicKeyInfo, DER; NULL: recorded before format 3
 ALTER TABLE certificates ADD COLUMN identity_data TEXT;  -- a JSON object: what the device will report; NULL: not known
 ALTER TABLE certificates ADD COLUMN purpose TEXT;        -- server, authority; NULL: a device's

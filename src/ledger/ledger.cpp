@@ -25,7 +25,8 @@ constexpr std::size_t kMostSerialBytes = 20;
 constexpr const char* kInsertCertificate =
     "INSERT INTO certificates (run, device_id, subject, serial, certificate_sha256,"
     " public_key_sha256, not_before, not_after, key_kind, issued_at, public_key, identity_data,"
-    " purpose) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    " purpose, certificate)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 // Not INSERT ... SELECT: for that SQLite opens a temporary table and a journal for each row, 150 KB
 // of memory that are then wiped.
 constexpr const char* kInsertOutcome =
@@ -133,6 +134,7 @@ Result<> Ledger::Impl::insert_repeated(std::int64_t run, const Issued& issued) {
   use.bind_or_null(11, issued.public_key);
   use.bind_or_null(12, data);
   use.bind_or_null(13, purpose);
+  use.bind_or_null(14, issued.certificate);
   use.run();
   last_row = database.getLastInsertRowid();
   fingerprints.add(last_row, issued.serial, issued.public_key_sha256);

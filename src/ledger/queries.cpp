@@ -37,6 +37,7 @@ enum Column : int {
   revoked_at,
   revoked_for,
   authority_key_sha256,
+  certificate,
   public_key,
   identity_data,
   purpose
@@ -129,10 +130,11 @@ std::string select_rows(SQLite::Database& database, std::string_view rest) {
       " FROM certificates AS c LEFT JOIN outcomes AS o ON o.certificate = c.id"
       " AND o.number = (SELECT max(number) FROM outcomes WHERE certificate = c.id) {} {}",
       knows_revocations ? "v.revoked_at, v.reason, r.authority_key_sha256" : "NULL, NULL, NULL",
-      knows_public_keys ? "c.public_key, c.identity_data, coalesce(c.purpose, 'device')"
-                        : "NULL, NULL, CASE (SELECT command FROM runs WHERE id = c.run)"
-                          " WHEN 'ca issue-server' THEN 'server' WHEN 'ca init' THEN 'authority'"
-                          " ELSE 'device' END",
+      knows_public_keys
+          ? "c.certificate, c.public_key, c.identity_data, coalesce(c.purpose, 'device')"
+          : "NULL, NULL, NULL, CASE (SELECT command FROM runs WHERE id = c.run)"
+            " WHEN 'ca issue-server' THEN 'server' WHEN 'ca init' THEN 'authority'"
+            " ELSE 'device' END",
       knows_revocations ? "LEFT JOIN revocations AS v ON v.certificate = c.id"
                           " LEFT JOIN runs AS r ON r.id = c.run"
                         : "",
@@ -169,6 +171,7 @@ Result<> read_row(SQLite::Statement& statement, DeviceRow& row) {
   row.revoked_at = time_at(statement, Column::revoked_at);
   read_text(statement, Column::revoked_for, row.revoked_for);
   read_bytes(statement, Column::authority_key_sha256, row.authority_key_sha256);
+  read_bytes(statement, Column::certificate, row.certificate);
   read_bytes(statement, Column::public_key, row.public_key);
   read_text(statement, Column::identity_data, row.identity_data);
   return read_purpose(statement, row);

@@ -10,6 +10,19 @@ constexpr std::size_t kFlushBytes = std::size_t{1} << 20;
 
 }  // namespace
 
+void append_csv_field(std::string_view text, std::string& to) {
+  if (text.find_first_of(",\"\r\n") == std::string_view::npos) {
+    to += text;
+    return;
+  }
+  to += '"';
+  for (const char c : text) {
+    if (c == '"') to += '"';
+    to += c;
+  }
+  to += '"';
+}
+
 Result<CsvFile> CsvFile::create(const fs::path& path, unsigned mode) {
   return CsvFile(IMPRINT_TRY(NewFile::beside(path, mode)));
 }
@@ -17,16 +30,7 @@ Result<CsvFile> CsvFile::create(const fs::path& path, unsigned mode) {
 void CsvFile::field(std::string_view text) {
   if (row_started_) buffer_ += ',';
   row_started_ = true;
-  if (text.find_first_of(",\"\r\n") == std::string_view::npos) {
-    buffer_ += text;
-    return;
-  }
-  buffer_ += '"';
-  for (const char c : text) {
-    if (c == '"') buffer_ += '"';
-    buffer_ += c;
-  }
-  buffer_ += '"';
+  append_csv_field(text, buffer_);
 }
 
 void CsvFile::end_row() {

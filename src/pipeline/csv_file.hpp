@@ -9,6 +9,9 @@
 
 namespace imprint::pipeline {
 
+/// Appends a field of RFC 4180, in quotes when it must be.
+void append_csv_field(std::string_view text, std::string& to);
+
 /// A CSV file that appears whole when published: RFC 4180, LF line ends, written through a buffer.
 class CsvFile {
  public:

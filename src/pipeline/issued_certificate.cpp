@@ -8,6 +8,7 @@ IssuedCertificate::IssuedCertificate(std::string id, const crypto::Certificate& 
       subject_(certificate.subject_text()),
       serial_(certificate.serial()),
       fingerprint_(certificate.fingerprint()),
+      certificate_(certificate.der()),
       public_key_(certificate.public_key_der()),
       public_key_sha256_(crypto::sha256(public_key_)),
       not_before_(certificate.not_before()),
@@ -28,6 +29,7 @@ ledger::Issued IssuedCertificate::record(TimePoint at) const noexcept {
           .not_after = not_after_,
           .key_kind = key_kind_,
           .at = at,
+          .certificate = certificate_,
           .public_key = public_key_,
           .identity_data = identity_data_,
           .purpose = purpose_};

@@ -28,6 +28,7 @@ class IssuedCertificate {
   std::string subject_;
   Bytes serial_;
   crypto::Sha256Digest fingerprint_;
+  Bytes certificate_;
   Bytes public_key_;
   crypto::Sha256Digest public_key_sha256_;
   TimePoint not_before_;

@@ -281,7 +281,8 @@ TEST_F(CaIssue, AServerIsVerifiedByItsNames) {
   const std::string dates =
       openssl({"x509", "-in", certificate, "-noout", "-checkend", std::to_string(729L * 86400)});
   EXPECT_THAT(dates, HasSubstr("will not expire"));
-  EXPECT_EQ(sql("ca/ledger.db", "SELECT device_id, state FROM devices"), "mtls.example.com|placed");
+  EXPECT_EQ(sql("ca/ledger.db", "SELECT device_id, state, purpose FROM devices"),
+            "mtls.example.com|placed|server");
 }
 
 TEST_F(CaIssue, AServerNeedsANameThatClientsCanCheck) {

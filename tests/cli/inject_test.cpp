@@ -170,7 +170,9 @@ TEST(Inject, ReplacesAnIdentityOnlyByForceAndWipesTheOldKey) {
 TEST(Inject, FillsAManifestsTemplatesFromSet) {
   IMPRINT_NEED_IMAGES();
   IMPRINT_NEED_IMAGE_ORACLE();
-  const InjectFolder folder;
+  InjectFolder folder;
+  folder.manifest["identity_data"] = {{"sn", "{serial}"}};
+  folder.save();
   const auto made = inject({"--id", "unit-7", "--manifest", "manifest.json", "--set", "serial=SN=7",
                             "--set", "psk=open sesame"});
   ASSERT_EQ(made.status, 0) << made.err;
@@ -178,6 +180,9 @@ TEST(Inject, FillsAManifestsTemplatesFromSet) {
   EXPECT_THAT(openssl({"x509", "-noout", "-ext", "subjectAltName"},
                       carried_by(ImageOracle("own.sdimg")).certificate_pem),
               HasSubstr("URI:urn:serial:SN=7"));
+  IMPRINT_NEED_COMMAND("sqlite3");
+  EXPECT_EQ(sql("ca/ledger.db", "SELECT identity_data, length(public_key) FROM certificates"),
+            "{\"sn\":\"SN=7\"}|91");
 }
 
 TEST(Inject, RefusesWhatTheManifestCannotFill) {

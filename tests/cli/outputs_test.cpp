@@ -94,7 +94,9 @@ TEST(BatchOutputs, LedgerListAndImagesNameTheSameCertificates) {
   IMPRINT_NEED_IMAGES();
   IMPRINT_NEED_IMAGE_ORACLE();
   IMPRINT_NEED_COMMAND("sqlite3");
-  const BatchFolder folder(Variant::empty_b, 4);
+  BatchFolder folder(Variant::empty_b, 4);
+  folder.manifest["identity_data"] = {{"sn", "{serial}"}, {"name", "the \"{id}\""}};
+  folder.save();
   ASSERT_EQ(imprint({"batch", "manifest.json"}).status, 0);
 
   EXPECT_EQ(sql("out/ledger.db", "PRAGMA integrity_check"), "ok");
@@ -121,6 +123,17 @@ TEST(BatchOutputs, LedgerListAndImagesNameTheSameCertificates) {
     std::ranges::transform(digest, digest.begin(),
                            [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     EXPECT_EQ(row.at("certificate_sha256"), digest) << id;
+    const Json known =
+        Json::parse(imprint({"ledger", "export", "out/ledger.db", "--format", "json", "--id", id})
+                        .out)["devices"][0];
+    EXPECT_EQ(known["certificate"], certificate) << id;
+    EXPECT_EQ(known["public_key"],
+              imprint::test::openssl({"x509", "-noout", "-pubkey"}, certificate))
+        << id;
+    EXPECT_EQ(known["identity_data"]["name"], "the \"" + id + "\"");
+    EXPECT_THAT(
+        imprint::test::openssl({"x509", "-noout", "-ext", "subjectAltName"}, certificate),
+        HasSubstr("URI:urn:serial:" + known["identity_data"]["sn"].get<std::string>() + "\n"));
   }
 }
 

@@ -157,6 +157,10 @@ TEST(Minter, TellsTheDigestsAndTheSerialOfWhatItMade) {
   EXPECT_EQ(
       digest_of(openssl({"pkey", "-pubout", "-outform", "DER"}, test::text(identity.key_pem))),
       to_hex(identity.public_key_sha256));
+  EXPECT_EQ(digest_of(std::string(imprint::text_of(identity.certificate))),
+            to_hex(identity.certificate_sha256));
+  EXPECT_EQ(digest_of(std::string(imprint::text_of(identity.public_key))),
+            to_hex(identity.public_key_sha256));
   EXPECT_EQ(
       imprint::to_lower_ascii(openssl({"x509", "-noout", "-serial"}, identity.certificate_pem)),
       "serial=" + to_hex(identity.serial) + "\n");

@@ -85,6 +85,7 @@ TEST_F(LedgerTest, GivesBackWhatWasRecorded) {
   EXPECT_EQ(found.not_after, kNow + std::chrono::days(3650));
   EXPECT_EQ(found.key_kind, "ec:P-256");
   EXPECT_EQ(found.issued_at, kNow);
+  EXPECT_EQ(to_hex(found.certificate), to_hex(made.certificate_der));
   EXPECT_EQ(to_hex(found.public_key), to_hex(made.public_key_der));
   EXPECT_EQ(found.identity_data, R"({"sn":"SN-7"})");
   EXPECT_EQ(found.purpose, Purpose::device);
@@ -98,19 +99,22 @@ TEST_F(LedgerTest, GivesBackWhatWasRecorded) {
 TEST_F(LedgerTest, KeyAndIdentityDataMayBeMissing) {
   const Made made(7);
   Issued issued = made.issued();
+  issued.certificate = {};
   issued.public_key = {};
   issued.identity_data = {};
   issued.purpose = Purpose::server;
   ASSERT_THAT(ledger_.record_issued(run_, {&issued, 1}), IsOk());
   const DeviceRow found = ledger_.find_device("dev-000007").value().value();
+  EXPECT_TRUE(found.certificate.empty());
   EXPECT_TRUE(found.public_key.empty());
   EXPECT_EQ(found.identity_data, "");
   EXPECT_EQ(found.purpose, Purpose::server);
   IMPRINT_NEED_COMMAND("sqlite3");
-  EXPECT_EQ(ask(path_,
-                "SELECT public_key IS NULL, identity_data IS NULL, purpose FROM "
-                "certificates; SELECT purpose FROM devices"),
-            "1|1|server\nserver\n");
+  EXPECT_EQ(
+      ask(path_,
+          "SELECT certificate IS NULL, public_key IS NULL, identity_data IS NULL, purpose FROM "
+          "certificates; SELECT purpose FROM devices"),
+      "1|1|1|server\nserver\n");
 }
 
 TEST_F(LedgerTest, PurposesThatNoLedgerHasAreCorrupt) {

@@ -38,6 +38,7 @@ struct Made {
         serial(scattered<16>(number, 1)),
         certificate(scattered<32>(number, 2)),
         public_key(scattered<32>(number, 3)),
+        certificate_der(scattered<700>(number, 5)),
         public_key_der(scattered<91>(number, 4)),
         identity_data(fmt::format(R"({{"sn":"SN-{}"}})", number)) {
     serial[0] = (serial[0] & std::byte{0x3f}) | std::byte{0x40};
@@ -53,6 +54,7 @@ struct Made {
             .not_after = kNow + std::chrono::days(3650),
             .key_kind = "ec:P-256",
             .at = kNow,
+            .certificate = certificate_der,
             .public_key = public_key_der,
             .identity_data = identity_data,
             .purpose = Purpose::device};
@@ -63,6 +65,7 @@ struct Made {
   std::array<std::byte, 16> serial;
   std::array<std::byte, 32> certificate;
   std::array<std::byte, 32> public_key;
+  std::array<std::byte, 700> certificate_der;
   std::array<std::byte, 91> public_key_der;
   std::string identity_data;
 };

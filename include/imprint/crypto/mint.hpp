@@ -103,6 +103,7 @@ struct Identity {
   SecretBytes key_pem;  ///< PKCS#8, unencrypted (the client loads it with an empty passphrase)
   std::string certificate_pem;
   std::array<std::byte, 16> serial{};
+  Bytes certificate;                  ///< DER
   Bytes public_key;                   ///< SubjectPublicKeyInfo DER
   Sha256Digest certificate_sha256{};  ///< of the DER
   Sha256Digest public_key_sha256{};   ///< of the SubjectPublicKeyInfo DER

@@ -54,6 +54,7 @@ struct Issued {
   TimePoint not_after;
   std::string_view key_kind;  ///< the manifest's word, `ec:P-256`
   TimePoint at;
+  ByteView certificate;            ///< DER; empty for none
   ByteView public_key;             ///< SubjectPublicKeyInfo, DER; empty for none
   std::string_view identity_data;  ///< a JSON object: what the device will report; empty for none
   Purpose purpose = Purpose::device;
@@ -96,6 +97,7 @@ struct DeviceRow {
   std::string revoked_for;     ///< RFC 5280's word
   Bytes authority_key_sha256;  ///< of the CA that issued it; empty: not known
 
+  Bytes certificate;          ///< DER; empty: recorded before format 3
   Bytes public_key;           ///< SubjectPublicKeyInfo, DER; empty: recorded before format 3
   std::string identity_data;  ///< a JSON object; empty: not known
   Purpose purpose = Purpose::device;
