@@ -7,6 +7,7 @@
 #include "help.hpp"
 #include "imprint/server/rotate.hpp"
 #include "imprint/server/service_key.hpp"
+#include "imprint/server/tree.hpp"
 #include "keygen.hpp"
 
 namespace imprint::cli {

@@ -52,15 +52,21 @@ std::string nginx_configuration(const TempDir& dir, std::uint16_t port,
   std::string temporary;
   for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"})
     temporary += fmt::format("  {}_temp_path {};\n", kind, (dir / kind).string());
+  const std::string asks = files.client_ca.empty()
+                               ? ""
+                               : fmt::format(
+                                     "    ssl_client_certificate {};\n    ssl_verify_client on;\n"
+                                     "    ssl_verify_depth 4;\n",
+                                     fs::absolute(files.client_ca).string());
   return fmt::format(
       "daemon off;\nmaster_process off;\npid {0}/pid;\nerror_log stderr info;\n"
       "events {{}}\nhttp {{\n  access_log off;\n{1}"
       "  server {{\n    listen 127.0.0.1:{2} ssl;\n"
       "    ssl_certificate {3};\n    ssl_certificate_key {4};\n"
-      "    ssl_client_certificate {5};\n    ssl_verify_client on;\n    ssl_verify_depth 4;\n{6}"
+      "{5}{6}"
       "    location / {{ return 200 \"welcome\\n\"; }}\n  }}\n}}\n",
       dir.path().string(), temporary, port, fs::absolute(files.certificate).string(),
-      fs::absolute(files.key).string(), fs::absolute(files.client_ca).string(),
+      fs::absolute(files.key).string(), asks,
       files.crl ? fmt::format("    ssl_crl {};\n", fs::absolute(*files.crl).string())
                 : std::string());
 }

@@ -21,7 +21,8 @@ enum class TlsJudge { nginx, openssl };
 struct TlsServerFiles {
   std::filesystem::path certificate;  ///< the server's, followed by its chain
   std::filesystem::path key;
-  std::filesystem::path client_ca;  ///< CAs whose clients are let in, up to a root
+  /// CAs whose clients are let in, up to a root. Empty, with nginx: nobody is asked.
+  std::filesystem::path client_ca;
   /// CRLs, one of each CA in the chain (both judges look at all of them). None: nothing is revoked.
   std::optional<std::filesystem::path> crl = std::nullopt;
 };

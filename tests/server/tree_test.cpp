@@ -1,0 +1,46 @@
+#include "imprint/server/tree.hpp"
+
+#include <gmock/gmock.h>
+
+#include "support/matchers.hpp"
+#include "support/temp_dir.hpp"
+
+namespace imprint::server {
+namespace {
+
+using imprint::test::FailsWith;
+using imprint::test::TempDir;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+TEST(Tree, NumberedKeysAreFoundByTheirNames) {
+  const TempDir dir;
+  EXPECT_THAT(service_key_ids(dir.path(), Service::useradm), IsEmpty());
+  fs::create_directories(dir / "keys/useradm");
+  for (const char* const name :
+       {"private.id.10.pem", "private.id.2.pem", "private.key", "private.id.03.pem",
+        "private.id.0.pem", "private.id.-1.pem", "private.id.4.pem.bak", "private.id..pem",
+        "private.id.99999999999.pem", "public.id.5.pem"}) {
+    dir.write(std::string("keys/useradm/") + name, "");
+  }
+  EXPECT_THAT(service_key_ids(dir.path(), Service::useradm), ElementsAre(0U, 2U, 10U));
+}
+
+TEST(Tree, VersionsOfServers) {
+  EXPECT_EQ(parse_server_version("1.7"), ServerVersion::v1);
+  EXPECT_EQ(parse_server_version("2.6.1"), ServerVersion::v1);
+  EXPECT_EQ(parse_server_version("2.7"), ServerVersion::v2_7);
+  EXPECT_EQ(parse_server_version("3.0"), ServerVersion::v3_0);
+  EXPECT_EQ(parse_server_version("3.7.4"), ServerVersion::v3_1);
+  EXPECT_EQ(parse_server_version("4"), ServerVersion::v4);
+  EXPECT_EQ(parse_server_version("5.2"), ServerVersion::v4);
+  for (const char* const text : {"", "3", "0.9", "v4", "4.", "4.0.0.1", "4.x", "-4"}) {
+    EXPECT_THAT(parse_server_version(text),
+                FailsWith(Code::invalid_input,
+                          "is no version of a Mender server; write it like 3.7 or 4.0"))
+        << text;
+  }
+}
+
+}  // namespace
+}  // namespace imprint::server
