@@ -62,9 +62,9 @@ Result<std::unique_ptr<Run>> Run::make(std::span<const Preauthorization> devices
     Transfer transfer = IMPRINT_TRY(Transfer::make(run->settings_));
     run->places_.push_back(std::make_unique<Place>(std::move(transfer)));
   }
-  run->multi_.reset(curl_multi_init());
+  run->multi_.reset(libcurl().multi_init());
   if (run->multi_ == nullptr) return fail(Code::internal, "libcurl has no handle");
-  curl_multi_setopt(run->multi_.get(), CURLMOPT_MAXCONNECTS, static_cast<long>(jobs));
+  libcurl().multi_setopt(run->multi_.get(), CURLMOPT_MAXCONNECTS, static_cast<long>(jobs));
   return run;
 }
 
@@ -76,14 +76,14 @@ Result<Summary> Run::run() {
     }
     IMPRINT_TRY(start_what_is_ready());
     int running = 0;
-    if (curl_multi_perform(multi_.get(), &running) != CURLM_OK) {
+    if (libcurl().multi_perform(multi_.get(), &running) != CURLM_OK) {
       return fail(Code::internal, "libcurl does not go on");
     }
     IMPRINT_TRY(collect());
     IMPRINT_TRY(listener_.tick());
     if (ending_ && SteadyClock::now() >= *ending_) cut_off();
     if (anything_to_do()) {
-      curl_multi_poll(multi_.get(), nullptr, 0, milliseconds_to_wait(), nullptr);
+      libcurl().multi_poll(multi_.get(), nullptr, 0, milliseconds_to_wait(), nullptr);
     }
   }
   summary_.not_sent =
@@ -123,7 +123,7 @@ Result<> Run::start(Place& place) {
     if (!body) return settle(place, Outcome::failed, {}, body.error().message());
     place.transfer.prepare_post(collection_, std::move(*body));
   }
-  if (curl_multi_add_handle(multi_.get(), place.transfer.handle()) != CURLM_OK) {
+  if (libcurl().multi_add_handle(multi_.get(), place.transfer.handle()) != CURLM_OK) {
     return fail(Code::internal, "libcurl takes no request");
   }
   place.under_way = true;
@@ -132,14 +132,14 @@ Result<> Run::start(Place& place) {
 
 Result<> Run::collect() {
   int left = 0;
-  while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
+  while (const CURLMsg* message = libcurl().multi_info_read(multi_.get(), &left)) {
     if (message->msg != CURLMSG_DONE) continue;
     const CURLcode code = message->data.result;  // gone with the handle
     CURL* const handle = message->easy_handle;
     const auto found = std::find_if(places_.begin(), places_.end(), [&](const auto& place) {
       return place->transfer.handle() == handle;
     });
-    curl_multi_remove_handle(multi_.get(), handle);
+    libcurl().multi_remove_handle(multi_.get(), handle);
     if (found == places_.end()) continue;
     Place& place = **found;
     place.under_way = false;
@@ -310,7 +310,7 @@ void Run::give_up_waiting() {
 
 void Run::cut_off() {
   for (const auto& place : places_) {
-    if (place->under_way) curl_multi_remove_handle(multi_.get(), place->transfer.handle());
+    if (place->under_way) libcurl().multi_remove_handle(multi_.get(), place->transfer.handle());
     place->under_way = false;
     place->device = nullptr;
   }

@@ -11,8 +11,7 @@ namespace imprint::devauth {
 
 namespace {
 
-using UrlPtr = std::unique_ptr<CURLU, Freer<curl_url_cleanup>>;
-using TextPtr = std::unique_ptr<char, Freer<curl_free>>;
+using TextPtr = std::unique_ptr<char, Freer<&Curl::free>>;
 
 Unexpected invalid(std::string text) {
   return fail(Code::invalid_input, std::move(text));
@@ -21,7 +20,7 @@ Unexpected invalid(std::string text) {
 /// Empty when the URL has no such part.
 std::string part(CURLU* url, CURLUPart which, unsigned flags = 0) {
   char* text = nullptr;
-  if (curl_url_get(url, which, &text, flags) != CURLUE_OK || text == nullptr) return {};
+  if (libcurl().url_get(url, which, &text, flags) != CURLUE_OK || text == nullptr) return {};
   const TextPtr owner(text);
   return text;
 }
@@ -37,16 +36,17 @@ bool is_loopback(std::string_view host) {
 }  // namespace
 
 Result<ServerUrl> ServerUrl::parse(std::string_view text) {
+  IMPRINT_TRY(load_libcurl());
   const std::string given(text);
-  const UrlPtr url(curl_url());
+  const UrlPtr url(libcurl().url());
   if (url == nullptr) return fail(Code::internal, "libcurl makes no URL");
   if (given.find("://") == std::string::npos) {
     return invalid(fmt::format("{} is no URL; give https://HOST", quoted(given)));
   }
   const CURLUcode code =
-      curl_url_set(url.get(), CURLUPART_URL, given.c_str(), CURLU_NON_SUPPORT_SCHEME);
+      libcurl().url_set(url.get(), CURLUPART_URL, given.c_str(), CURLU_NON_SUPPORT_SCHEME);
   if (code != CURLUE_OK) {
-    return invalid(fmt::format("is no URL ({}); give https://HOST", curl_url_strerror(code)));
+    return invalid(fmt::format("is no URL ({}); give https://HOST", libcurl().url_strerror(code)));
   }
   if (!part(url.get(), CURLUPART_USER).empty() || !part(url.get(), CURLUPART_PASSWORD).empty()) {
     return invalid("has a user or password in it; leave them out, the token says who you are");

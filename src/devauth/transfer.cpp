@@ -26,14 +26,14 @@ bool is_about_trust(CURLcode code) {
 }  // namespace
 
 Result<Transfer> Transfer::make(const Settings& settings) {
-  if (!start_curl()) return fail(Code::internal, "libcurl does not start");
-  EasyPtr easy(curl_easy_init());
-  HeadersPtr headers(curl_slist_append(nullptr, "Content-Type: application/json"));
+  IMPRINT_TRY(load_libcurl());
+  EasyPtr easy(libcurl().easy_init());
+  HeadersPtr headers(libcurl().slist_append(nullptr, "Content-Type: application/json"));
   if (easy == nullptr || headers == nullptr) return fail(Code::internal, "libcurl has no handle");
   CURL* const curl = easy.get();
   bool ok = true;
   const auto set = [&](CURLoption option, auto value) {
-    ok = curl_easy_setopt(curl, option, value) == CURLE_OK && ok;
+    ok = libcurl().easy_setopt(curl, option, value) == CURLE_OK && ok;
   };
   const char* const protocol = settings.plain_http ? "http" : "https";
   set(CURLOPT_PROTOCOLS_STR, protocol);
@@ -78,24 +78,24 @@ void Transfer::prepare(const std::string& url) {
   too_large_ = false;
   trouble_.fill('\0');
   CURL* const curl = handle();
-  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, trouble_.data());
-  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &Transfer::on_data);
-  curl_easy_setopt(curl, CURLOPT_WRITEDATA, this);
-  curl_easy_setopt(curl, CURLOPT_PRIVATE, this);
-  curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
+  libcurl().easy_setopt(curl, CURLOPT_ERRORBUFFER, trouble_.data());
+  libcurl().easy_setopt(curl, CURLOPT_WRITEFUNCTION, &Transfer::on_data);
+  libcurl().easy_setopt(curl, CURLOPT_WRITEDATA, this);
+  libcurl().easy_setopt(curl, CURLOPT_PRIVATE, this);
+  libcurl().easy_setopt(curl, CURLOPT_URL, url.c_str());
 }
 
 void Transfer::prepare_post(const std::string& url, std::string body) {
   prepare(url);
   sent_ = std::move(body);
-  curl_easy_setopt(handle(), CURLOPT_POST, 1L);
-  curl_easy_setopt(handle(), CURLOPT_POSTFIELDSIZE, static_cast<long>(sent_.size()));
-  curl_easy_setopt(handle(), CURLOPT_POSTFIELDS, sent_.data());
+  libcurl().easy_setopt(handle(), CURLOPT_POST, 1L);
+  libcurl().easy_setopt(handle(), CURLOPT_POSTFIELDSIZE, static_cast<long>(sent_.size()));
+  libcurl().easy_setopt(handle(), CURLOPT_POSTFIELDS, sent_.data());
 }
 
 void Transfer::prepare_get(const std::string& url) {
   prepare(url);
-  curl_easy_setopt(handle(), CURLOPT_HTTPGET, 1L);
+  libcurl().easy_setopt(handle(), CURLOPT_HTTPGET, 1L);
 }
 
 Reply Transfer::take_reply(CURLcode code) {
@@ -107,16 +107,16 @@ Reply Transfer::take_reply(CURLcode code) {
   }
   if (code != CURLE_OK) {
     reply.kind = is_about_trust(code) ? Reply::Kind::untrusted : Reply::Kind::unreachable;
-    reply.trouble = trouble_[0] != '\0' ? trouble_.data() : curl_easy_strerror(code);
+    reply.trouble = trouble_[0] != '\0' ? trouble_.data() : libcurl().easy_strerror(code);
     return reply;
   }
-  curl_easy_getinfo(handle(), CURLINFO_RESPONSE_CODE, &reply.status);
+  libcurl().easy_getinfo(handle(), CURLINFO_RESPONSE_CODE, &reply.status);
   curl_header* location = nullptr;
-  if (curl_easy_header(handle(), "Location", 0, CURLH_HEADER, -1, &location) == CURLHE_OK) {
+  if (libcurl().easy_header(handle(), "Location", 0, CURLH_HEADER, -1, &location) == CURLHE_OK) {
     reply.location = location->value;
   }
   curl_off_t seconds = 0;  // of a number or a date; 0: none
-  curl_easy_getinfo(handle(), CURLINFO_RETRY_AFTER, &seconds);
+  libcurl().easy_getinfo(handle(), CURLINFO_RETRY_AFTER, &seconds);
   if (seconds > 0) reply.retry_after = std::chrono::seconds(seconds);
   reply.body = std::move(received_);
   return reply;
