@@ -49,8 +49,7 @@ Result<server::EdgeReport> make(EdgeOptions& options) {
   }
   options.request.devices = IMPRINT_TRY(devices_of(options));
   if (options.refresh)
-    return server::refresh_edge(options.request.directory, options.request.devices,
-                                system_clock());
+    return server::refresh_edge(options.request.directory, options.request.devices, system_clock());
   return server::make_edge(options.request, system_clock());
 }
 
@@ -97,9 +96,8 @@ Exit run_edge(EdgeOptions& options, Console& console) {
 void add_server_options(CLI::App& command, server::EdgeRequest& request) {
   CLI::Option* name = command.add_option("--cn", request.common_name,
                                          "Common name of the server's certificate: its host name");
-  CLI::Option* more =
-      command.add_option("--san", request.alt_names,
-                         "Another name of it: DNS:NAME or IP:ADDRESS (repeat as needed)");
+  CLI::Option* more = command.add_option(
+      "--san", request.alt_names, "Another name of it: DNS:NAME or IP:ADDRESS (repeat as needed)");
   CLI::Option* days =
       command.add_option("--days", request.days, "Validity of it")->capture_default_str();
   CLI::Option* certificate = command.add_option(
@@ -134,8 +132,7 @@ Action add_edge(CLI::App& program) {
   CLI::Option* force =
       command->add_flag("--force", request.replace, "Replace the files of a bundle that is there");
   command
-      ->add_flag("--refresh", options->refresh,
-                 "Only make the lists of revoked certificates anew")
+      ->add_flag("--refresh", options->refresh, "Only make the lists of revoked certificates anew")
       ->excludes(force);
   command->add_flag("--json", options->json, "Print what was made as JSON");
   return [options](Console& console) { return run_edge(*options, console); };

@@ -42,7 +42,8 @@ Result<ArtifactKeyFiles> make_artifact_key(const ArtifactKeyRequest& request) {
   const std::string public_pem = crypto::public_key_pem(public_der);
   const std::array files = {BundleFile{kPrivateName, private_pem.view(), 0600},
                             BundleFile{kPublicName, bytes_of(public_pem), 0644}};
-  IMPRINT_TRY(write_bundle(request.directory, files, request.replace));
+  IMPRINT_TRY(request.replace ? write_over(request.directory, files)
+                              : write_new(request.directory, files));
   return ArtifactKeyFiles{.private_key = request.directory / kPrivateName,
                           .public_key = request.directory / kPublicName};
 }

@@ -1,13 +1,14 @@
 #include "bundle.hpp"
 
+#include <set>
+
 #include <fmt/format.h>
 
 #include "imprint/base/new_folder.hpp"
 #include "imprint/base/text.hpp"
+#include "imprint/base/whole_folder.hpp"
 
 namespace imprint::server {
-
-namespace {
 
 Result<> write_over(const fs::path& directory, std::span<const BundleFile> files) {
   IMPRINT_TRY(make_directories(directory));
@@ -24,7 +25,14 @@ Result<> write_over(const fs::path& directory, std::span<const BundleFile> files
   return sync_directory(directory);
 }
 
-}  // namespace
+Result<> write_whole(const fs::path& directory, std::span<const std::string> names,
+                     std::span<const BundleFile> files) {
+  WholeFolder folder = IMPRINT_TRY(WholeFolder::beside(directory, 0755));
+  IMPRINT_TRY(folder.keep_all_but(std::set<fs::path>(names.begin(), names.end())));
+  for (const BundleFile& file : files)
+    IMPRINT_TRY(folder.write(file.name, file.content, file.mode));
+  return folder.publish();
+}
 
 Result<> refuse_existing(const fs::path& directory, std::span<const std::string> names,
                          std::string_view instead) {
@@ -38,8 +46,7 @@ Result<> refuse_existing(const fs::path& directory, std::span<const std::string>
   return {};
 }
 
-Result<> write_bundle(const fs::path& directory, std::span<const BundleFile> files, bool replace) {
-  if (replace) return write_over(directory, files);
+Result<> write_new(const fs::path& directory, std::span<const BundleFile> files) {
   NewFolder folder(directory);
   IMPRINT_TRY(folder.open(0755));
   for (const BundleFile& file : files)

@@ -22,9 +22,15 @@ struct BundleFile {
                                        std::span<const std::string> names,
                                        std::string_view instead);
 
-/// Writes them all or none, into a folder that is made when missing. `replace`: what is there is
-/// replaced, file by file, once all new ones are complete beside them; else it is Code::exists.
-[[nodiscard]] Result<> write_bundle(const fs::path& directory, std::span<const BundleFile> files,
-                                    bool replace);
+/// Writes them all or none, into a folder that is made when missing. What is there is Code::exists.
+[[nodiscard]] Result<> write_new(const fs::path& directory, std::span<const BundleFile> files);
+
+/// The same over what is there, one after the other once all are complete beside it.
+[[nodiscard]] Result<> write_over(const fs::path& directory, std::span<const BundleFile> files);
+
+/// The same in one step for the whole folder, whose other files stay; not for the working directory
+/// (WholeFolder says more). Of `names`, those that are not written go.
+[[nodiscard]] Result<> write_whole(const fs::path& directory, std::span<const std::string> names,
+                                   std::span<const BundleFile> files);
 
 }  // namespace imprint::server

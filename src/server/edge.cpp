@@ -10,13 +10,13 @@
 
 #include "bundle.hpp"
 #include "edge_texts.hpp"
+#include "given_pair.hpp"
 #include "imprint/authority/describe.hpp"
 #include "imprint/base/text.hpp"
 #include "imprint/crypto/secret.hpp"
 #include "imprint/manifest/server_url.hpp"
 #include "imprint/pipeline/issue.hpp"
 #include "imprint/pipeline/revocation.hpp"
-#include "read_pair.hpp"
 #include "revoked_map.hpp"
 
 namespace imprint::server {
@@ -119,8 +119,8 @@ Result<Lists> make_lists(const EdgeAuthority& devices, const DeviceCa& ca, EdgeR
                          const Clock& clock) {
   Lists lists;
   if (!IMPRINT_TRY(has_ledger(devices))) {
-    report.notes.push_back(fmt::format("there is no ledger {}: nothing is revoked",
-                                       quoted(devices.ledger.string())));
+    report.notes.push_back(
+        fmt::format("there is no ledger {}: nothing is revoked", quoted(devices.ledger.string())));
     return lists;
   }
   const auto blacklist = IMPRINT_TRY(pipeline::write_revocations(
@@ -170,11 +170,18 @@ void report_server(const Certificate& certificate, EdgeReport& report) {
 // --- the bundle
 // --------------------------------------------------------------------------------------
 
-const std::array<std::string, 12> kNames = {
-    "server.key",          "server.crt",          "ca.crt",
-    kBlacklistName,        kMapName,              kCrlName,
-    "nginx.conf",          "run-nginx.sh",        "mender-gateway.env",
-    "run-mender-gateway.sh", "mtls-ambassador.env", "run-mtls-ambassador.sh"};
+const std::array<std::string, 12> kNames = {"server.key",
+                                            "server.crt",
+                                            "ca.crt",
+                                            kBlacklistName,
+                                            kMapName,
+                                            kCrlName,
+                                            "nginx.conf",
+                                            "run-nginx.sh",
+                                            "mender-gateway.env",
+                                            "run-mender-gateway.sh",
+                                            "mtls-ambassador.env",
+                                            "run-mtls-ambassador.sh"};
 
 EdgeSettings settings_of(const EdgeRequest& request, const DeviceCa& ca, bool crl) {
   EdgeSettings settings;
@@ -202,22 +209,18 @@ Result<> write(const EdgeRequest& request, const DeviceCa& ca, const ServerFiles
       ambassador_script(),
       server.certificates,
   };
-  // Key before certificate: should a rename fail between them, the pair does not start at all.
-  std::vector<BundleFile> files = {{kNames[0], server.key.view(), 0600},
-                                   {kNames[1], bytes_of(texts[8]), 0644},
-                                   {kNames[2], bytes_of(texts[0]), 0644},
-                                   {kNames[3], bytes_of(lists.blacklist), 0644},
-                                   {kNames[4], bytes_of(texts[1]), 0644},
-                                   {kNames[6], bytes_of(texts[2]), 0644},
-                                   {kNames[7], bytes_of(texts[3]), 0755},
-                                   {kNames[8], bytes_of(texts[4]), 0600},
-                                   {kNames[9], bytes_of(texts[5]), 0755},
-                                   {kNames[10], bytes_of(texts[6]), 0600},
-                                   {kNames[11], bytes_of(texts[7]), 0755}};
+  std::vector<BundleFile> files = {
+      {kNames[0], server.key.view(), 0600},  {kNames[1], bytes_of(texts[8]), 0644},
+      {kNames[2], bytes_of(texts[0]), 0644}, {kNames[3], bytes_of(lists.blacklist), 0644},
+      {kNames[4], bytes_of(texts[1]), 0644}, {kNames[6], bytes_of(texts[2]), 0644},
+      {kNames[7], bytes_of(texts[3]), 0755}, {kNames[8], bytes_of(texts[4]), 0600},
+      {kNames[9], bytes_of(texts[5]), 0755}, {kNames[10], bytes_of(texts[6]), 0600},
+      {kNames[11], bytes_of(texts[7]), 0755}};
   if (!lists.crl.empty()) files.push_back({kNames[5], bytes_of(lists.crl), 0644});
   for (const BundleFile& file : files)
     report.files.push_back(request.directory / file.name);
-  return write_bundle(request.directory, files, request.replace);
+  return request.replace ? write_whole(request.directory, kNames, files)
+                         : write_new(request.directory, files);
 }
 
 Result<> check_listen(const std::string& listen) {
@@ -238,8 +241,8 @@ Result<> check_backend(const EdgeRequest& request, EdgeReport& report) {
   IMPRINT_TRY(manifest::check_server_url(request.backend)
                   .context(fmt::format("--backend {}", quoted(request.backend))));
   if (request.backend.starts_with("http://")) {
-    report.warnings.push_back(fmt::format(
-        "--backend {} is not encrypted: only within one machine", quoted(request.backend)));
+    report.warnings.push_back(fmt::format("--backend {} is not encrypted: only within one machine",
+                                          quoted(request.backend)));
   }
   return {};
 }
@@ -247,7 +250,8 @@ Result<> check_backend(const EdgeRequest& request, EdgeReport& report) {
 /// With a certificate that is there already.
 Result<> make_with_given(const EdgeRequest& request, const DeviceCa& ca, EdgeReport& report,
                          const Clock& clock) {
-  Pair pair = IMPRINT_TRY(read_pair(*request.certificate, *request.key, clock.now(), report.warnings));
+  GivenPair pair = IMPRINT_TRY(
+      read_given_pair(*request.certificate, *request.key, clock.now(), report.warnings));
   report_server(pair.certificate, report);
   const Lists lists = IMPRINT_TRY(make_lists(request.devices, ca, report, clock));
   return write(request, ca, {.certificates = std::move(pair.chain_pem), .key = std::move(pair.key)},
@@ -269,8 +273,7 @@ Result<> make_with_issued(const EdgeRequest& request, const DeviceCa& ca, EdgeRe
     const Lists lists = IMPRINT_TRY(make_lists(request.devices, ca, report, clock));
     return write(request, ca, server, lists, report);
   };
-  if (Result<> made = rest(); !made)
-    return fail(identity.failed(std::move(made).error(), clock));
+  if (Result<> made = rest(); !made) return fail(identity.failed(std::move(made).error(), clock));
   return identity.placed(request.directory / "server.crt", clock);
 }
 

@@ -45,7 +45,7 @@ UPSTREAM_SERVER_INSECURE_SKIP_VERIFY=false
 
 constexpr std::string_view kAmbassadorEnvironment =
     R"(# Settings of mtls-ambassador, for docker run --env-file (run-mtls-ambassador.sh).
-# It is deprecated: mender-gateway takes its place, and knows a blacklist, which this does not.
+# It is deprecated: mender-gateway takes its place.
 # Fill in a user of the Mender server who may preauthorize devices; an API-only user will do.
 # No quotes: docker takes everything after the = as it stands.
 MTLS_MENDER_USER=
@@ -142,7 +142,8 @@ http {
 }
 )";
 
-constexpr std::string_view kCrl = R"(    # Nobody is let in once this is past its next update: refresh it in time.
+constexpr std::string_view kCrl =
+    R"(    # Nobody is let in once this is past its next update: refresh it in time.
     ssl_crl devices.crl.pem;
 )";
 
@@ -150,7 +151,7 @@ constexpr std::string_view kNoCrl =
     R"(    # No ssl_crl: nginx wants CRLs of all CAs in ca.crt then, in one file. revoked.map does the same.
 )";
 
-constexpr std::string_view kGatewayScript = R"(#!/bin/sh
+constexpr std::string_view kGatewayScript = R"sh(#!/bin/sh
 # Starts mender-gateway with the files of this folder, on port 443.
 #
 # MENDER_GATEWAY_IMAGE names the image: registry.mender.io/mendersoftware/mender-gateway:VERSION (docker login first).
@@ -158,8 +159,10 @@ constexpr std::string_view kGatewayScript = R"(#!/bin/sh
 # Start it anew after imprint edge --refresh.
 set -eu
 cd "$(dirname "$0")"
-for name in MTLS_MENDER_USERNAME MTLS_MENDER_PASSWORD; do
-  if ! grep -q "^$name=." mender-gateway.env; then
+for name in MTLS_MENDER_USERNAME MTLS_MENDER_PASSWORD;
+do
+  if
+    !grep - q "^$name=." mender - gateway.env; then
     echo "$name is empty in $PWD/mender-gateway.env: fill it in" >&2
     exit 1
   fi
@@ -171,17 +174,19 @@ exec docker run --rm --name mender-gateway -p 443:8443 \
   -v "$PWD/ca.crt:/etc/mender/edge/ca.crt:ro" \
   -v "$PWD/blacklist:/etc/mender/edge/blacklist:ro" \
   "${MENDER_GATEWAY_IMAGE:?set it to registry.mender.io/mendersoftware/mender-gateway:VERSION}" "$@"
-)";
+)sh";
 
-constexpr std::string_view kAmbassadorScript = R"(#!/bin/sh
+constexpr std::string_view kAmbassadorScript = R"sh(#!/bin/sh
 # Starts mtls-ambassador with the files of this folder, on port 443.
 #
 # MTLS_AMBASSADOR_IMAGE names the image: registry.mender.io/mendersoftware/mtls-ambassador:VERSION (docker login first).
 # The container runs as uid 65534, and server.key is only its owner's: chown 65534 server.key
 set -eu
 cd "$(dirname "$0")"
-for name in MTLS_MENDER_USER MTLS_MENDER_PASS; do
-  if ! grep -q "^$name=." mtls-ambassador.env; then
+for name in MTLS_MENDER_USER MTLS_MENDER_PASS;
+do
+  if
+    !grep - q "^$name=." mtls - ambassador.env; then
     echo "$name is empty in $PWD/mtls-ambassador.env: fill it in" >&2
     exit 1
   fi
@@ -192,14 +197,14 @@ exec docker run --rm --name mtls-ambassador -p 443:8080 \
   -v "$PWD/server.key:/etc/mtls/certs/server/server.key:ro" \
   -v "$PWD/ca.crt:/etc/mtls/certs/tenant-ca/tenant.ca.pem:ro" \
   "${MTLS_AMBASSADOR_IMAGE:?set it to registry.mender.io/mendersoftware/mtls-ambassador:VERSION}" "$@"
-)";
+)sh";
 
-constexpr std::string_view kNginxScript = R"(#!/bin/sh
+constexpr std::string_view kNginxScript = R"sh(#!/bin/sh
 # Runs nginx with the files of this folder, in the foreground, messages on standard error.
 set -eu
 cd "$(dirname "$0")"
 exec nginx -p "$PWD" -c nginx.conf -e stderr -g 'daemon off;' "$@"
-)";
+)sh";
 
 /// With a path in the backend's URL nginx has to be told what follows it.
 std::string pass_to(const std::string& backend) {

@@ -6,8 +6,8 @@ namespace imprint::server {
 
 /// What the texts of an edge's bundle depend on.
 struct EdgeSettings {
-  std::string backend;  ///< URL of the Mender server, without a slash at its end
-  std::string listen;   ///< of nginx
+  std::string backend;          ///< URL of the Mender server, without a slash at its end
+  std::string listen;           ///< of nginx
   std::size_t authorities = 1;  ///< in ca.crt
   bool crl = false;             ///< nginx is to look at devices.crl.pem
 };

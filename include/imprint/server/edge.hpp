@@ -50,8 +50,8 @@ struct EdgeReport {
 
 /// Writes the bundle, all of it or nothing: server.crt, server.key (0600), ca.crt, blacklist,
 /// devices.crl.pem, and configuration and start script of mender-gateway, mtls-ambassador and
-/// nginx. What is there is Code::exists unless it is to be replaced. A certificate that is issued is
-/// in the ledger, as failed when the bundle could not be written.
+/// nginx. What is there is Code::exists unless it is to be replaced. A certificate that is issued
+/// is in the ledger, as failed when the bundle could not be written.
 [[nodiscard]] Result<EdgeReport> make_edge(const EdgeRequest& request, const Clock& clock);
 
 /// Makes the lists of revoked certificates of a bundle anew, each as a whole; nothing else is

@@ -12,7 +12,7 @@
 namespace imprint::server {
 
 /// A server's certificate and key that somebody else made.
-struct Pair {
+struct GivenPair {
   crypto::Certificate certificate;
   std::string chain_pem;    ///< it and what follows it in its file
   crypto::SecretBytes key;  ///< PEM, as its file has it
@@ -20,7 +20,7 @@ struct Pair {
 
 /// Reads and judges them: they belong together, the certificate is a server's and has not expired,
 /// the key is not encrypted. Errors name the flag (`--cert`, `--key`) and the file.
-[[nodiscard]] Result<Pair> read_pair(const fs::path& certificate, const fs::path& key,
-                                     TimePoint now, std::vector<std::string>& warnings);
+[[nodiscard]] Result<GivenPair> read_given_pair(const fs::path& certificate, const fs::path& key,
+                                                TimePoint now, std::vector<std::string>& warnings);
 
 }  // namespace imprint::server

@@ -1,4 +1,4 @@
-#include "read_pair.hpp"
+#include "given_pair.hpp"
 
 #include <algorithm>
 
@@ -34,18 +34,17 @@ Result<> judge(const crypto::Certificate& certificate, TimePoint now) {
                 fmt::format("has expired, on {}", to_rfc3339(certificate.not_after())));
   }
   // For itself alone: by whom it is issued is for the devices to judge.
-  const auto judged =
-      crypto::verify_server_certificate(certificate, {}, {&certificate, 1},
-                                        std::max(now, certificate.not_before()),
-                                        crypto::Strictness::plain);
+  const auto judged = crypto::verify_server_certificate(certificate, {}, {&certificate, 1},
+                                                        std::max(now, certificate.not_before()),
+                                                        crypto::Strictness::plain);
   if (judged) return {};
   return fail(Code::invalid_input, "is not a TLS server's certificate (extendedKeyUsage)");
 }
 
 }  // namespace
 
-Result<Pair> read_pair(const fs::path& certificate_path, const fs::path& key_path, TimePoint now,
-                       std::vector<std::string>& warnings) {
+Result<GivenPair> read_given_pair(const fs::path& certificate_path, const fs::path& key_path,
+                                  TimePoint now, std::vector<std::string>& warnings) {
   const std::string certificate_named = fmt::format("--cert {}", quoted(certificate_path.string()));
   const std::string key_named = fmt::format("--key {}", quoted(key_path.string()));
   const Bytes content =
@@ -66,7 +65,7 @@ Result<Pair> read_pair(const fs::path& certificate_path, const fs::path& key_pat
     warnings.push_back(fmt::format("{} is not valid before {}", certificate_named,
                                    to_rfc3339(certificate.not_before())));
   }
-  Pair pair{.certificate = certificate, .chain_pem = {}, .key = std::move(key_pem)};
+  GivenPair pair{.certificate = certificate, .chain_pem = {}, .key = std::move(key_pem)};
   for (const crypto::Certificate& each : chain)
     pair.chain_pem += each.to_pem();
   return pair;
