@@ -17,6 +17,7 @@ namespace imprint::pipeline {
 namespace {
 
 using ledger::DeviceRow;
+using manifest::IdentityDatum;
 using Sink = std::function<Result<>(std::string_view)>;
 
 struct FormatName {
@@ -160,7 +161,8 @@ Result<ExportFormat> parse_export_format(std::string_view word) {
                                 : fmt::format("known are {}", fmt::join(known, ", "))));
 }
 
-Result<std::vector<IdentityDatum>> parse_identity_data(const std::vector<std::string>& texts) {
+Result<std::vector<manifest::IdentityDatum>> parse_identity_data(
+    const std::vector<std::string>& texts) {
   std::vector<IdentityDatum> data;
   for (const std::string& text : texts) {
     const std::string what = "--identity-data " + quoted(text);
@@ -169,7 +171,7 @@ Result<std::vector<IdentityDatum>> parse_identity_data(const std::vector<std::st
       return fail(Code::invalid_input, what + ": write NAME=TEMPLATE, such as 'sn={id}'");
     }
     const std::string name = text.substr(0, equals);
-    const auto same = [&name](const IdentityDatum& other) { return other.first == name; };
+    const auto same = [&name](const IdentityDatum& other) { return other.name == name; };
     if (std::any_of(data.begin(), data.end(), same)) {
       return fail(Code::invalid_input, fmt::format("{}: {} is given twice", what, quoted(name)));
     }
@@ -180,7 +182,7 @@ Result<std::vector<IdentityDatum>> parse_identity_data(const std::vector<std::st
                   fmt::format("{}: there is no variable {}; the ledger knows {}", what,
                               quoted(variable), fmt::join(kVariables, ", ")));
     }
-    data.emplace_back(name, std::move(value));
+    data.push_back({name, std::move(value)});
   }
   return data;
 }

@@ -26,6 +26,7 @@ namespace imprint::pipeline {
 namespace {
 
 using ledger::DeviceRow;
+using manifest::IdentityDatum;
 using Json = nlohmann::ordered_json;
 
 /// Not every file name is UTF-8; replacing what is not keeps the document readable.
@@ -92,25 +93,22 @@ Result<Json> identity_data_of(const DeviceRow& row, const std::vector<IdentityDa
   return data;
 }
 
-Result<Json> preauthorization(const DeviceRow& row, const std::vector<IdentityDatum>& otherwise) {
-  auto key = IMPRINT_TRY(key_of(row));
-  Json data = IMPRINT_TRY(identity_data_of(row, otherwise));
-  if (data.is_null()) {
-    return fail(Code::not_found,
-                "the ledger does not know what it will report as its identity, as its manifest had "
-                "no 'identity_data': give --identity-data NAME=TEMPLATE, such as 'sn={id}', or "
-                "leave such devices out with --skip-incomplete");
-  }
-  return Json{{"identity_data", std::move(data)}, {"pubkey", std::move(key)}, {"force", false}};
-}
-
 class Preauthorize final : public ExportWriter {
  public:
   explicit Preauthorize(const std::vector<IdentityDatum>& otherwise) : otherwise_(otherwise) {}
 
   Result<> device(const DeviceRow& row, std::string& to) override {
-    const Json body = IMPRINT_TRY(preauthorization(row, otherwise_));
-    to += dump(body) + '\n';
+    auto key = IMPRINT_TRY(key_of(row));
+    Json data = IMPRINT_TRY(identity_data_of(row, otherwise_));
+    if (data.is_null()) {
+      return fail(Code::not_found,
+                  "the ledger does not know what it will report as its identity, as its manifest "
+                  "had no 'identity_data': give --identity-data NAME=TEMPLATE, such as 'sn={id}', "
+                  "or leave such devices out with --skip-incomplete");
+    }
+    to += dump(Json{
+              {"identity_data", std::move(data)}, {"pubkey", std::move(key)}, {"force", false}}) +
+          '\n';
     return {};
   }
 
@@ -273,8 +271,8 @@ class AzureDps final : public ExportWriter {
 
 }  // namespace
 
-std::unique_ptr<ExportWriter> make_export_writer(ExportFormat format,
-                                                 const std::vector<IdentityDatum>& identity_data) {
+std::unique_ptr<ExportWriter> make_export_writer(
+    ExportFormat format, const std::vector<manifest::IdentityDatum>& identity_data) {
   switch (format) {
     case ExportFormat::preauthorize:
       return std::make_unique<Preauthorize>(identity_data);
@@ -288,13 +286,6 @@ std::unique_ptr<ExportWriter> make_export_writer(ExportFormat format,
       return std::make_unique<AzureDps>();
   }
   return std::make_unique<JsonDocument>(identity_data);
-}
-
-Result<std::string> preauthorization_body(const DeviceRow& device,
-                                          const std::vector<IdentityDatum>& identity_data) {
-  const Json body = IMPRINT_TRY(
-      preauthorization(device, identity_data).context("device " + quoted(device.device_id)));
-  return dump(body);
 }
 
 }  // namespace imprint::pipeline

@@ -26,6 +26,6 @@ class ExportWriter {
 
 /// `identity_data` has to live as long as the writer.
 [[nodiscard]] std::unique_ptr<ExportWriter> make_export_writer(
-    ExportFormat format, const std::vector<IdentityDatum>& identity_data);
+    ExportFormat format, const std::vector<manifest::IdentityDatum>& identity_data);
 
 }  // namespace imprint::pipeline

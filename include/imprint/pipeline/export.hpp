@@ -2,16 +2,14 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "imprint/base/file.hpp"
 #include "imprint/base/result.hpp"
 #include "imprint/ledger/ledger.hpp"
-#include "imprint/manifest/template.hpp"
+#include "imprint/manifest/manifest.hpp"
 
 /// The devices of a ledger, as the servers that are to accept them want to be told.
 namespace imprint::pipeline {
@@ -28,12 +26,9 @@ enum class ExportFormat {
 /// `preauthorize`, `csv`, `json`, `aws` or `azure-dps`; anything else is Code::invalid_input.
 [[nodiscard]] Result<ExportFormat> parse_export_format(std::string_view word);
 
-/// One datum of what devices report as their identity.
-using IdentityDatum = std::pair<std::string, manifest::Template>;
-
-/// `NAME=TEMPLATE`. The templates' variables are facts of the ledger: id, serial_hex,
-/// certificate_sha256, public_key_sha256.
-[[nodiscard]] Result<std::vector<IdentityDatum>> parse_identity_data(
+/// `NAME=TEMPLATE`: what devices report as their identity. The templates' variables are facts of
+/// the ledger: id, serial_hex, certificate_sha256, public_key_sha256.
+[[nodiscard]] Result<std::vector<manifest::IdentityDatum>> parse_identity_data(
     const std::vector<std::string>& texts);
 
 struct ExportRequest {
@@ -41,7 +36,7 @@ struct ExportRequest {
   ExportFormat format = ExportFormat::json;
   std::vector<std::string> ids;  ///< none: every device
   ledger::State state = ledger::State::placed;
-  std::vector<IdentityDatum> identity_data;  ///< of devices that have none in the ledger
+  std::vector<manifest::IdentityDatum> identity_data;  ///< of devices that have none in the ledger
   bool skip_incomplete = false;  ///< leave out devices of which the ledger knows too little
 };
 
@@ -61,11 +56,5 @@ struct ExportReport {
 /// To a file, 0644: it holds no secret. Replaced as a whole.
 [[nodiscard]] Result<ExportReport> export_devices(const ExportRequest& request,
                                                   const fs::path& output);
-
-/// The body of `POST /api/management/v2/devauth/devices` for this device, in one line without its
-/// end. `identity_data` serves a row that has none. Code::not_found when the key or the identity
-/// data are not known; the message names the device and says what to do.
-[[nodiscard]] Result<std::string> preauthorization_body(
-    const ledger::DeviceRow& device, const std::vector<IdentityDatum>& identity_data = {});
 
 }  // namespace imprint::pipeline
