@@ -38,6 +38,7 @@ struct PreauthorizeOptions {
   unsigned retries = 5;
   unsigned timeout_seconds = 30;
   bool force = false;
+  bool skip_incomplete = false;
   bool dry_run = false;
   bool json = false;
 };
@@ -49,6 +50,7 @@ struct Prepared {
   Bytes ca_pem;
   std::optional<ledger::Ledger> ledger;  ///< to record in
   std::vector<devauth::Preauthorization> devices;
+  std::size_t incomplete = 0;
 };
 
 Result<Bytes> read_ca_file(const fs::path& path) {
@@ -104,7 +106,8 @@ Result<Prepared> prepare(const PreauthorizeOptions& options) {
                     .token = std::move(token),
                     .ca_pem = std::move(ca_pem),
                     .ledger = std::nullopt,
-                    .devices = {}};
+                    .devices = {},
+                    .incomplete = 0};
   if (!options.bodies.empty()) {
     prepared.devices = IMPRINT_TRY(read_bodies(options.bodies));
     return prepared;
@@ -112,8 +115,10 @@ Result<Prepared> prepare(const PreauthorizeOptions& options) {
   const auto identity = IMPRINT_TRY(parse_identity_data(options.identity_data));
   // Only read so far: what is refused leaves everything as it was.
   const auto ledger = IMPRINT_TRY(ledger::Ledger::open_read_only(options.ledger));
-  prepared.devices =
-      IMPRINT_TRY(devauth::devices_to_send(ledger, prepared.server.text(), identity));
+  auto devices = IMPRINT_TRY(
+      devauth::devices_to_send(ledger, prepared.server.text(), identity, options.skip_incomplete));
+  prepared.devices = std::move(devices.to_send);
+  prepared.incomplete = devices.incomplete;
   if (options.dry_run) return prepared;
   auto writable = IMPRINT_TRY(ledger::Ledger::open(options.ledger));
   prepared.ledger.emplace(std::move(writable));
@@ -256,6 +261,10 @@ Exit run_preauthorize(const PreauthorizeOptions& options, Console& console) {
     console.warn(
         fmt::format("others can read {}; chmod 600 it", quoted(options.token_file.string())));
   }
+  if (prepared->incomplete > 0) {
+    console.warn(fmt::format("{} devices are left out: the ledger knows too little of them",
+                             prepared->incomplete));
+  }
   if (options.dry_run) {
     const std::size_t count = prepared->devices.size();
     if (options.json) {
@@ -305,6 +314,8 @@ Action add_preauthorize(CLI::App& program) {
   command->add_option("--identity-data", options->identity_data,
                       "What devices report of which the ledger does not know it: NAME=TEMPLATE "
                       "with {id} or {serial_hex} (repeat as needed)");
+  command->add_flag("--skip-incomplete", options->skip_incomplete,
+                    "Leave out devices of which the ledger knows no identity or key");
   command->add_flag("--dry-run", options->dry_run, "Check everything and say how many; send none");
   command->add_flag("--json", options->json, "Print what became of each device as JSON");
   return [options](Console& console) { return run_preauthorize(*options, console); };

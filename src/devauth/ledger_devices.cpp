@@ -1,5 +1,9 @@
 #include "imprint/devauth/ledger_devices.hpp"
 
+#include <algorithm>
+#include <iterator>
+#include <optional>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -29,25 +33,40 @@ PreauthorizationState state_of(Outcome outcome) {
   return PreauthorizationState::rejected;
 }
 
+struct Variable {
+  std::string_view braced;
+  std::string (*of)(const ledger::DeviceRow& row);
+};
+
+/// Those of `ledger export`.
+constexpr Variable kVariables[] = {
+    {"{id}", [](const ledger::DeviceRow& row) { return row.device_id; }},
+    {"{serial_hex}", [](const ledger::DeviceRow& row) { return to_hex(row.serial); }},
+    {"{certificate_sha256}",
+     [](const ledger::DeviceRow& row) { return to_hex(row.certificate_sha256); }},
+    {"{public_key_sha256}",
+     [](const ledger::DeviceRow& row) { return to_hex(row.public_key_sha256); }},
+};
+
 Result<std::string> expand(std::string_view text, const ledger::DeviceRow& row) {
   std::string expanded;
   while (!text.empty()) {
-    if (text.starts_with("{{") || text.starts_with("}}")) {
-      expanded += text.front();
-      text.remove_prefix(2);
-    } else if (text.starts_with("{id}")) {
-      expanded += row.device_id;
-      text.remove_prefix(4);
-    } else if (text.starts_with("{serial_hex}")) {
-      expanded += to_hex(row.serial);
-      text.remove_prefix(12);
-    } else if (text.front() == '{' || text.front() == '}') {
-      return fail(Code::invalid_input,
-                  "--identity-data: a ledger knows {id} and {serial_hex}; a brace is '{{' or '}}'");
-    } else {
-      expanded += text.front();
-      text.remove_prefix(1);
+    const auto variable =
+        std::find_if(std::begin(kVariables), std::end(kVariables),
+                     [&](const Variable& known) { return text.starts_with(known.braced); });
+    if (variable != std::end(kVariables)) {
+      expanded += variable->of(row);
+      text.remove_prefix(variable->braced.size());
+      continue;
     }
+    const bool doubled = text.starts_with("{{") || text.starts_with("}}");
+    if (!doubled && (text.front() == '{' || text.front() == '}')) {
+      return fail(Code::invalid_input,
+                  "--identity-data: a ledger knows {id}, {serial_hex}, {certificate_sha256} and "
+                  "{public_key_sha256}; a brace is '{{' or '}}'");
+    }
+    expanded += text.front();
+    text.remove_prefix(doubled ? 2 : 1);
   }
   return expanded;
 }
@@ -55,10 +74,12 @@ Result<std::string> expand(std::string_view text, const ledger::DeviceRow& row) 
 Result<std::string> identity_of(const ledger::DeviceRow& row, const IdentityTemplates& templates) {
   if (!row.identity_data.empty()) return row.identity_data;
   if (templates.empty()) {
-    return fail(Code::invalid_input,
-                fmt::format("of device {} the ledger does not know what it will report as its "
-                            "identity; say it with --identity-data, for example mac={{id}}",
-                            quoted(row.device_id)));
+    return fail(
+        Code::invalid_input,
+        fmt::format("of device {} the ledger does not know what it will report as its "
+                    "identity; say it with --identity-data, for example mac={{id}}, or leave such "
+                    "devices out with --skip-incomplete",
+                    quoted(row.device_id)));
   }
   auto data = nlohmann::ordered_json::object();
   for (const auto& [name, value] : templates) {
@@ -68,12 +89,17 @@ Result<std::string> identity_of(const ledger::DeviceRow& row, const IdentityTemp
   return data.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
+bool is_incomplete(const ledger::DeviceRow& row, const IdentityTemplates& templates) {
+  return row.public_key.empty() || (row.identity_data.empty() && templates.empty());
+}
+
 Result<Preauthorization> device_of(const ledger::DeviceRow& row,
                                    const IdentityTemplates& templates) {
   if (row.public_key.empty()) {
     return fail(Code::invalid_input,
                 fmt::format("device {} was recorded by an older imprint, without its public key; "
-                            "make it anew, or give what is left as --bodies",
+                            "give it a new identity, or leave such devices out with "
+                            "--skip-incomplete",
                             quoted(row.device_id)));
   }
   Preauthorization device;
@@ -86,16 +112,19 @@ Result<Preauthorization> device_of(const ledger::DeviceRow& row,
 
 }  // namespace
 
-Result<std::vector<Preauthorization>> devices_to_send(const ledger::Ledger& ledger,
-                                                      std::string_view server,
-                                                      const IdentityTemplates& identity) {
-  std::vector<Preauthorization> devices;
+Result<LedgerDevices> devices_to_send(const ledger::Ledger& ledger, std::string_view server,
+                                      const IdentityTemplates& identity, bool skip_incomplete) {
+  LedgerDevices devices;
   std::optional<Error> first_error;
   IMPRINT_TRY(ledger.for_each_to_preauthorize(server, [&](const ledger::DeviceRow& row) {
     if (first_error) return;
+    if (skip_incomplete && is_incomplete(row, identity)) {
+      ++devices.incomplete;
+      return;
+    }
     auto device = device_of(row, identity);
     if (device) {
-      devices.push_back(std::move(*device));
+      devices.to_send.push_back(std::move(*device));
     } else {
       first_error = device.error();
     }

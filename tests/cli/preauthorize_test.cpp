@@ -253,15 +253,17 @@ TEST_F(Preauthorize, BadInputIsRefusedBeforeAnythingIsSent) {
           "--bodies 'bodies': line 1: 'identity_data' is missing");
   refused({"--server", server, "--token-file", "token"},
           "of device 'unit-0' the ledger does not know what it will report as its identity; say it "
-          "with --identity-data, for example mac={id}");
+          "with --identity-data, for example mac={id}, or leave such devices out with "
+          "--skip-incomplete");
   refused({"--server", server, "--token-file", "token", "--identity-data", "mac"},
           "--identity-data 'mac': write NAME=TEMPLATE");
   refused({"--server", server, "--token-file", "token", "--identity-data", "mac={mac}"},
-          "--identity-data: a ledger knows {id} and {serial_hex}; a brace is '{{' or '}}'");
+          "--identity-data: a ledger knows {id}, {serial_hex}, {certificate_sha256} and "
+          "{public_key_sha256}; a brace is '{{' or '}}'");
   EXPECT_EQ(sql("ledger.db", "UPDATE certificates SET public_key = NULL"), "");
   refused({"--server", server, "--token-file", "token", "--identity-data", "mac={id}"},
-          "device 'unit-0' was recorded by an older imprint, without its public key; make it anew, "
-          "or give what is left as --bodies");
+          "device 'unit-0' was recorded by an older imprint, without its public key; give it a new "
+          "identity, or leave such devices out with --skip-incomplete");
   const CommandResult both =
       run({"preauthorize", "ledger.db", "--bodies", "x", "--server", server, "--token-file", "t"});
   EXPECT_EQ(both.status, 2);
@@ -275,6 +277,18 @@ TEST_F(Preauthorize, ACaFileHasToHoldCertificates) {
            "ca-file", "--identity-data", "mac={id}"});
   EXPECT_EQ(result.status, 2);
   EXPECT_THAT(result.err, StartsWith("imprint: error: --ca-file 'ca-file': "));
+}
+
+TEST_F(Preauthorize, LeavesOutWhatTheLedgerDoesNotKnow) {
+  make_ledger(3);
+  EXPECT_EQ(sql("ledger.db", "UPDATE certificates SET public_key = NULL WHERE id = 2"), "");
+  const MenderServer server;
+  const CommandResult result = run(ledger_command(server, {"--skip-incomplete"}));
+  EXPECT_EQ(result.status, 0);
+  EXPECT_THAT(result.err, StartsWith("imprint: warning: 1 devices are left out: the ledger knows "
+                                     "too little of them\nimprint: 2 devices: 2 accepted"));
+  EXPECT_THAT(run(command(server, {"--skip-incomplete"})).err,
+              StartsWith("imprint: warning: 1 devices are left out"));
 }
 
 TEST_F(Preauthorize, TemplatesAreFilledFromTheLedger) {

@@ -12,15 +12,24 @@
 
 namespace imprint::devauth {
 
-/// What devices report of which the ledger does not know it: `name=template` with `{id}` and
-/// `{serial_hex}` (the certificate's); `{{` and `}}` are braces.
+/// What devices report of which the ledger does not know it: `name=template` with facts of the
+/// ledger, `{id}`, `{serial_hex}`, `{certificate_sha256}`, `{public_key_sha256}`; `{{` and `}}` are
+/// braces.
 using IdentityTemplates = std::vector<std::pair<std::string, std::string>>;
+
+struct LedgerDevices {
+  std::vector<Preauthorization> to_send;
+  std::size_t incomplete = 0;  ///< left out
+};
 
 /// The devices of a ledger that this server does not have yet: placed, not revoked, and without an
 /// answer `accepted` or `known`. Labels are the devices' ids, rows those of their certificates.
-/// Code::invalid_input, naming the first device, when the identity or the key of one is not known.
-[[nodiscard]] Result<std::vector<Preauthorization>> devices_to_send(
-    const ledger::Ledger& ledger, std::string_view server, const IdentityTemplates& identity);
+/// Of which the ledger does not know identity or key: left out with `skip_incomplete`, otherwise
+/// Code::invalid_input that names the first.
+[[nodiscard]] Result<LedgerDevices> devices_to_send(const ledger::Ledger& ledger,
+                                                    std::string_view server,
+                                                    const IdentityTemplates& identity,
+                                                    bool skip_incomplete);
 
 /// Records answers in the ledger: many in a transaction, none later than half a second after it
 /// came. What a process that is killed loses, the next run is told by the server as `known`.
