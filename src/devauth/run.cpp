@@ -320,9 +320,12 @@ int Run::milliseconds_to_wait() const {
   const auto now = SteadyClock::now();
   auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(kLongestPoll);
   for (const auto& place : places_) {
-    if (place->device == nullptr || place->under_way) continue;
-    const auto ready = std::max(place->ready_at, paused_until_) - now;
-    wait = std::clamp(std::chrono::duration_cast<std::chrono::milliseconds>(ready), 1ms, wait);
+    if (place->under_way) continue;
+    const bool is_free = place->device == nullptr;
+    if (is_free && (ending_ || next_ == devices_.size())) continue;
+    // Rounded up: a millisecond too early would be a round for nothing.
+    const auto ready = std::max(is_free ? now : place->ready_at, paused_until_) - now;
+    wait = std::clamp(std::chrono::ceil<std::chrono::milliseconds>(ready), 0ms, wait);
   }
   return static_cast<int>(wait.count());
 }

@@ -499,6 +499,17 @@ TEST(Preauthorize, UsesAsManyConnectionsAsJobsAndKeepsThem) {
   EXPECT_EQ(most, 4);
 }
 
+TEST(Preauthorize, TheNextRequestFollowsTheLastAtOnce) {
+  NEED_SERVER();
+  const MenderServer server;
+  Heard heard;
+  Settings settings;
+  settings.jobs = 1;
+  const auto before = std::chrono::steady_clock::now();
+  EXPECT_EQ(run(server, many(60), heard, settings)->accepted, 60U);
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 3s) << "6 s with a poll between two";
+}
+
 TEST(Preauthorize, StopsWhenAskedToAndTellsWhatWasAnswered) {
   NEED_SERVER();
   const MenderServer server({"--delay", "0.02"});
