@@ -186,21 +186,30 @@ Result<> WholeFolder::publish() {
   }
   if (error) return fail(trouble("reading the folder", work_, error.value()));
   IMPRINT_TRY(sync_directory(work_));
+  IMPRINT_TRY(change_places());
+  if (Result<> synced = sync_directory(target_.parent_path()); !synced) {
+    // A failure has to leave things as they were; should that fail too, the first error counts.
+    (void)(replaces_ ? sys::exchange(work_.c_str(), target_.c_str())
+                     : sys::rename(target_.c_str(), work_.c_str()));
+    return synced;
+  }
+  // Beyond this point it is done: what follows can only fail to tidy up.
+  if (replaces_) fs::remove_all(work_, error);
+  ::close(std::exchange(lock_, -1));
+  return {};
+}
+
+Result<> WholeFolder::change_places() {
   const int status = replaces_ ? sys::exchange(work_.c_str(), target_.c_str())
                                : sys::rename(work_.c_str(), target_.c_str());
-  if (status != 0 && replaces_ && (errno == EINVAL || errno == ENOSYS)) {
+  if (status == 0) return {};
+  if (replaces_ && (errno == EINVAL || errno == ENOSYS)) {
     return fail(Code::unsupported,
                 fmt::format("the file system of {} cannot exchange a folder in one step; choose a "
                             "folder on a local disk",
                             quoted(target_.native())));
   }
-  if (status != 0) return fail(trouble("publishing", target_));
-  // Beyond this point it is done: what follows can only fail to tidy up.
-  if (replaces_) {
-    fs::remove_all(work_, error);
-  }
-  ::close(std::exchange(lock_, -1));
-  return sync_directory(target_.parent_path());
+  return fail(trouble("publishing", target_));
 }
 
 }  // namespace imprint

@@ -1,8 +1,9 @@
 // The server's certificates. A self-signed one says extendedKeyUsage serverAuth and the names, and
 // has neither basicConstraints nor keyUsage: so it is a trust anchor for all who verify with it.
-// Measured with 9 combinations: GnuTLS refuses an anchor that says "no CA", or has a keyUsage
-// without keyCertSign; OpenSSL before 3.0 takes it for self-signed only without such a keyUsage;
-// and with cA TRUE a stolen server key could sign for every name that devices know.
+// Measured with 9 combinations: GnuTLS 3.7 refuses an anchor that says "no CA", or has a keyUsage
+// without keyCertSign, and OpenSSL 3.0 takes all but one. OpenSSL 1.1.1 does not take one with such
+// a keyUsage for self-signed (crypto/x509v3/v3_purp.c). And with cA TRUE a stolen server key could
+// sign for every name that devices know.
 
 #include "identity.hpp"
 

@@ -95,12 +95,7 @@ void plan_certificates(PlannedFiles& files, Layout layout,
   plan_public(files, trust_file(layout), trust_pem(trust));
 }
 
-Result<> write(const KeygenRequest& request, const PlannedFiles& files,
-               const std::set<fs::path>& replaced) {
-  WholeFolder folder = IMPRINT_TRY(WholeFolder::beside(request.directory, kFolderMode));
-  // Another run may have made them while we were generating keys.
-  if (!request.force)
-    IMPRINT_TRY(refuse_existing(request, tree_paths(request.directory, request.layout)));
+Result<> write(WholeFolder& folder, const PlannedFiles& files, const std::set<fs::path>& replaced) {
   IMPRINT_TRY(folder.keep_all_but(replaced));
   for (const auto& [file, planned] : files)
     IMPRINT_TRY(folder.write(file, planned.content.view(), planned.mode));
@@ -139,15 +134,30 @@ KeygenReport report_of(const KeygenRequest& request, std::span<const NewIdentity
 
 }  // namespace
 
+namespace {
+
+/// What is there already of a tree.
+std::set<fs::path> existing(const KeygenRequest& request, const std::set<fs::path>& files) {
+  std::set<fs::path> found;
+  std::error_code ignored;
+  for (const fs::path& file : files) {
+    if (fs::exists(fs::symlink_status(request.directory / file, ignored))) found.insert(file);
+  }
+  return found;
+}
+
+}  // namespace
+
 Result<KeygenReport> keygen(const KeygenRequest& request, const Clock& clock) {
   IMPRINT_TRY(refuse_other_layout(request));
+  if (!request.force)
+    IMPRINT_TRY(refuse_existing(request, tree_paths(request.directory, request.layout)));
+  IMPRINT_TRY(check_days(request.days, clock.now()));
+  WholeFolder folder = IMPRINT_TRY(WholeFolder::beside(request.directory, kFolderMode));
+  // Nobody else makes these files from here on, but somebody may have since we looked.
   const std::set<fs::path> known = tree_paths(request.directory, request.layout);
   if (!request.force) IMPRINT_TRY(refuse_existing(request, known));
-  std::set<fs::path> replaced;
-  std::error_code ignored;
-  std::ranges::copy_if(known, std::inserter(replaced, replaced.end()), [&](const fs::path& file) {
-    return fs::exists(fs::symlink_status(request.directory / file, ignored));
-  });
+  const std::set<fs::path> replaced = existing(request, known);
   const IdentityMaker maker = IMPRINT_TRY(
       IdentityMaker::open({.ca = request.ca, .days = request.days, .command = "keygen"}, clock));
 
@@ -161,7 +171,7 @@ Result<KeygenReport> keygen(const KeygenRequest& request, const Clock& clock) {
   }
   PlannedFiles planned;
   Result<> written = plan(request, identities, planned);
-  if (written) written = write(request, planned, replaced);
+  if (written) written = write(folder, planned, replaced);
   if (!written) return fail(record_failed(identities, std::move(written).error(), clock));
   IMPRINT_TRY(record_placed(identities, files, clock));
 

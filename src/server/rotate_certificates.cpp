@@ -57,7 +57,7 @@ Result<> refuse_gap(const Run& run, std::span<const Pair> pairs) {
                               quoted(pair.certificate_file.string()), to_rfc3339(end)));
     }
     const TimePoint next_end = now + std::chrono::hours(24) * std::int64_t{run.request.days};
-    if (next_end > end) continue;
+    if (next_end >= end) continue;
     return fail(
         Code::invalid_input,
         fmt::format("--days: the next certificate would end on {}, before the one that it "
@@ -117,12 +117,11 @@ Result<WholeFolder> open_folder(const Run& run) {
               "another run has rotated these certificates just now; run the command again");
 }
 
-Result<> write_next(const Run& run, std::span<const NewIdentity> identities,
+Result<> write_next(const Run& run, WholeFolder& folder, std::span<const NewIdentity> identities,
                     std::vector<crypto::Certificate> trusted) {
   for (const NewIdentity& identity : identities)
     trusted.insert(trusted.end(), identity.trust.begin(), identity.trust.end());
   const std::string pem = trust_pem(trusted);
-  WholeFolder folder = IMPRINT_TRY(open_folder(run));
   IMPRINT_TRY(folder.keep_all_but({run.trust()}));
   IMPRINT_TRY(folder.write(run.trust(), bytes_of(pem), kPublicMode));
   const auto places = certificate_places(run.tree.layout);
@@ -142,8 +141,9 @@ Result<> begin(const Run& run, RotateReport& report) {
   IMPRINT_TRY(refuse_missing_ca(run, pairs));
   const auto names = IMPRINT_TRY(names_for(run, pairs));
   auto trusted = IMPRINT_TRY(read_trust(run.request.directory, run.tree.layout));
+  WholeFolder folder = IMPRINT_TRY(open_folder(run));
   auto identities = IMPRINT_TRY(make_identities(run, names));
-  Result<> written = write_next(run, identities, std::move(trusted));
+  Result<> written = write_next(run, folder, identities, std::move(trusted));
   if (!written) return fail(record_failed(identities, std::move(written).error(), run.clock));
   std::vector<fs::path> files;
   for (const CertificatePlace& place : certificate_places(run.tree.layout))

@@ -64,13 +64,13 @@ Result<std::vector<std::string>> pending(const Deployment& tree, Service service
 Result<> begin(const ServiceKeyRotation& request, const Deployment& tree) {
   const unsigned last = keys_of(tree, request.service).ids.back();
   const auto present = IMPRINT_TRY(kind_in(path_of(tree, request.service, last)));
-  const auto key = IMPRINT_TRY(crypto::PrivateKey::generate(request.kind.value_or(present)));
-  const auto pem = IMPRINT_TRY(service_key_pem(key));
   WholeFolder folder = IMPRINT_TRY(
       WholeFolder::beside(tree.directory / service_folder(request.service), kFolderMode));
-  // Another run may have made one while we waited for the lock or for the key.
+  // Nobody else makes one from here on, but somebody may have since we looked.
   if (service_key_ids(tree.directory, request.service).back() != last)
     return fail(Code::busy, "another run has rotated this key just now; run the command again");
+  const auto key = IMPRINT_TRY(crypto::PrivateKey::generate(request.kind.value_or(present)));
+  const auto pem = IMPRINT_TRY(service_key_pem(key));
   IMPRINT_TRY(folder.keep_all_but({}));
   IMPRINT_TRY(folder.write(service_key_file(last + 1), pem.view(), kPrivateMode));
   return folder.publish();

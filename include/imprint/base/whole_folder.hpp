@@ -47,6 +47,7 @@ class WholeFolder {
         lock_(lock),
         replaces_(replaces) {}
 
+  Result<> change_places();
   Result<> make_parent(const fs::path& file);
   Result<> keep_below(const fs::path& folder, const std::set<fs::path>& left_out);
 
