@@ -111,4 +111,10 @@ std::vector<crypto::Certificate> trust_for(std::span<const crypto::Certificate> 
   return needed;
 }
 
+std::string rotate_command(const fs::path& directory, std::string_view step) {
+  const std::string out =
+      directory == "keys-generated" ? "" : fmt::format("--out {} ", directory.string());
+  return quoted(fmt::format("imprint keygen rotate {}{}", out, step));
+}
+
 }  // namespace imprint::server

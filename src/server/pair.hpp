@@ -2,6 +2,8 @@
 
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "imprint/base/clock.hpp"
@@ -43,5 +45,8 @@ enum class Progress { steady, begun, switched };
 /// issued them.
 [[nodiscard]] std::vector<crypto::Certificate> trust_for(
     std::span<const crypto::Certificate> trusted, std::span<const Pair> pairs);
+
+/// `'imprint keygen rotate --switch'`: the command for a later step, for messages.
+[[nodiscard]] std::string rotate_command(const fs::path& directory, std::string_view step);
 
 }  // namespace imprint::server

@@ -261,11 +261,11 @@ Result<> describe_begun(const Run& run, std::span<const Pair> pairs, RotateRepor
       fmt::format("now: bring {} to all clients; it holds the old and the new trust",
                   (run.folder() / run.trust()).string()));
   report.notes.push_back(fmt::format(
-      "then, before {}: 'imprint keygen rotate --switch', and restart the server's gateway; the "
-      "next certificate ends on {}",
-      to_rfc3339(end), to_rfc3339(end_of(next))));
-  report.notes.emplace_back(
-      "at last, when all is well: 'imprint keygen rotate --finish' drops the old one");
+      "then, before {}: {}, and restart the server's gateway; the next certificate ends on {}",
+      to_rfc3339(end), rotate_command(run.request.directory, "--switch"),
+      to_rfc3339(end_of(next))));
+  report.notes.push_back(fmt::format("at last, when all is well: {} drops the old one",
+                                     rotate_command(run.request.directory, "--finish")));
   if (end - now < kShortNotice) {
     report.warnings.push_back(
         fmt::format("the old certificate ends on {}, in {}: clients that have not got the new "
@@ -288,9 +288,10 @@ Result<> describe(const Run& run, RotateReport& report) {
     place(old, report);
     report.notes.emplace_back("now: restart the server's gateway, it has another certificate");
     report.notes.push_back(fmt::format(
-        "at last, when all is well: 'imprint keygen rotate --finish' drops the old certificate, "
-        "which ends on {}, and {} can follow on the clients",
-        to_rfc3339(end_of(old)), (run.folder() / run.trust()).string()));
+        "at last, when all is well: {} drops the old certificate, which ends on {}, and {} can "
+        "follow on the clients",
+        rotate_command(run.request.directory, "--finish"), to_rfc3339(end_of(old)),
+        (run.folder() / run.trust()).string()));
     return {};
   }
   report.notes.push_back(fmt::format("{}: the trust for what the server uses, until {}",

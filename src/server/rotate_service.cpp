@@ -12,6 +12,7 @@
 #include "imprint/server/rotate.hpp"
 #include "imprint/server/service_key.hpp"
 #include "imprint/server/texts.hpp"
+#include "pair.hpp"
 #include "tree_files.hpp"
 
 namespace imprint::server {
@@ -54,9 +55,11 @@ Result<std::vector<std::string>> pending(const Deployment& tree, Service service
   for (const unsigned id : keys.ids) {
     if (id == keys.ids.back()) continue;
     notes.push_back(fmt::format(
-        "{}: still verifies; drop it with 'imprint keygen rotate --service {} --finish' when its "
-        "tokens have expired, a week after the restart: not before {}",
-        path_of(tree, service, id).string(), word(service), to_rfc3339(made + kTokenLifetime)));
+        "{}: still verifies; drop it with {} when its tokens have expired, a week after the "
+        "restart: not before {}",
+        path_of(tree, service, id).string(),
+        rotate_command(tree.directory, fmt::format("--service {} --finish", word(service))),
+        to_rfc3339(made + kTokenLifetime)));
   }
   return notes;
 }
