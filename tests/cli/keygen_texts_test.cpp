@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "batch_fixture.hpp"
 #include "keygen_fixture.hpp"
 
 namespace imprint::cli::test {

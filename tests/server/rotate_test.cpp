@@ -50,9 +50,9 @@ TEST_F(RotateInTime, InGoodTimeNothingIsWarnedOf) {
   ASSERT_THAT(report, IsOk());
   EXPECT_THAT(report->warnings, IsEmpty());
   ASSERT_EQ(report->certificates.size(), 2U);
-  EXPECT_EQ(report->certificates[1].certificate.not_after(), kMade + kDay * 365);
-  EXPECT_EQ(report->certificates[0].certificate.not_before(), kMade + kDay * 274);
-  EXPECT_EQ(report->certificates[0].certificate.not_after(), kMade + kDay * (274 + 3650));
+  EXPECT_EQ(report->certificates[0].certificate.not_after(), kMade + kDay * 365);
+  EXPECT_EQ(report->certificates[1].certificate.not_before(), kMade + kDay * 274);
+  EXPECT_EQ(report->certificates[1].certificate.not_after(), kMade + kDay * (274 + 3650));
 }
 
 TEST_F(RotateInTime, ShortNoticeIsWarnedOf) {
