@@ -78,10 +78,9 @@ Result<Deployment> read_tree(const fs::path& directory) {
   for (const Service service : kServices) {
     std::vector<unsigned> ids = service_key_ids(directory, service);
     if (ids.empty()) {
-      return fail(
-          Code::not_found,
-          fmt::format("{} has no key of {}; put it there",
-                      quoted((directory / service_folder(service)).string()), word(service)));
+      return fail(Code::invalid_input,
+                  fmt::format("{} is missing; put it there",
+                              quoted((directory / service_folder(service) / kKeyFile).string())));
     }
     tree.services.push_back({service, std::move(ids)});
   }

@@ -90,15 +90,16 @@ TEST_F(Keygen, TheClassicTree) {
 TEST_F(Keygen, TheVariablesOfKeygenAreRead) {
   ::setenv("CERT_CN", "env.example.com", 1);
   ::setenv("CERT_SAN", "DNS:env.example.com, IP:192.0.2.7", 1);
-  ok({"keygen", "--out", "env"});
+  ok({"keygen", "--service-key", "ed25519", "--out", "env"});
   expect_pair("env/cert", "CN = env.example.com", "DNS:env.example.com, IP Address:192.0.2.7");
-  ok({"keygen", "--out", "flag", "--cn", "flag.example.com", "--san", "b.example.com"});
+  ok({"keygen", "--service-key", "ed25519", "--out", "flag", "--cn", "flag.example.com", "--san",
+      "b.example.com"});
   expect_pair("flag/cert", "CN = flag.example.com", "DNS:flag.example.com, DNS:b.example.com");
   ::unsetenv("CERT_CN");
   ::unsetenv("CERT_SAN");
   ::setenv("CERT_API_CN", "api.example.com", 1);
   ::setenv("CERT_STORAGE_CN", "s3.example.com", 1);
-  ok({"keygen", "--out", "classic"});
+  ok({"keygen", "--service-key", "ed25519", "--out", "classic"});
   expect_pair("classic/certs/storage-proxy", "CN = s3.example.com", "DNS:s3.example.com");
   ::setenv("CERT_CN", "env.example.com", 1);
   refused({"keygen", "--out", "both"},
@@ -115,7 +116,7 @@ TEST_F(Keygen, TheVariablesOfKeygenAreRead) {
 }
 
 TEST_F(Keygen, WithoutAnyNameItIsTheDefaultOfKeygen) {
-  const auto made = ok({"keygen", "--json"});
+  const auto made = ok({"keygen", "--service-key", "ed25519", "--json"});
   EXPECT_THAT(made.err, HasSubstr("the certificate is for 'docker.mender.io', as nothing else was "
                                   "said; give --cn for another host name\n"));
   const Json record = Json::parse(made.out);
@@ -167,7 +168,8 @@ TEST_F(Keygen, TheServiceKeysSignTokens) {
 TEST_F(Keygen, SignedByACa) {
   ok({"ca", "init", "root", "--cn", "Test Root"});
   ok({"ca", "init", "ca", "--cn", "Test Issuing", "--parent", "root"});
-  ok({"keygen", "--cn", "mender.example.com", "--ca", "ca", "--out", "out"});
+  ok({"keygen", "--service-key", "ed25519", "--cn", "mender.example.com", "--ca", "ca", "--out",
+      "out"});
   // The server sends the issuing CA along; clients trust the root.
   EXPECT_THAT(slurp("out/cert/cert.crt"), testing::EndsWith(slurp("ca/ca-cert.pem")));
   EXPECT_EQ(slurp("out/cert/server.crt"), slurp("root/ca-cert.pem"));
@@ -184,8 +186,9 @@ TEST_F(Keygen, SignedByACa) {
   dir_.write("pass", "secret\n");
   fs::permissions("pass", fs::perms::owner_read | fs::perms::owner_write);
   ok({"ca", "init", "sealed", "--passphrase", "file:pass"});
-  ok({"keygen", "--layout", "classic", "--api-cn", "a.example.com", "--storage-cn", "s.example.com",
-      "--ca", "sealed", "--passphrase", "file:pass", "--ledger", "own.db", "--out", "classic"});
+  ok({"keygen", "--service-key", "ed25519", "--layout", "classic", "--api-cn", "a.example.com",
+      "--storage-cn", "s.example.com", "--ca", "sealed", "--passphrase", "file:pass", "--ledger",
+      "own.db", "--out", "classic"});
   EXPECT_EQ(slurp("classic/certs/server.crt"), slurp("sealed/ca-cert.pem"));
   EXPECT_EQ(sql("own.db", "SELECT device_id, state FROM devices ORDER BY device_id"),
             "a.example.com|placed\ns.example.com|placed");
@@ -200,11 +203,12 @@ TEST_F(Keygen, ACertificateDoesNotOutliveItsCa) {
   EXPECT_THAT(result.err, HasSubstr("CA"));
   EXPECT_FALSE(fs::exists("out"));
   EXPECT_FALSE(fs::exists("ca/ledger.db")) << "refused before anything was issued";
-  ok({"keygen", "--cn", "a.example.com", "--ca", "ca", "--out", "out", "--days", "90"});
+  ok({"keygen", "--service-key", "ed25519", "--cn", "a.example.com", "--ca", "ca", "--out", "out",
+      "--days", "90"});
 }
 
 TEST_F(Keygen, NothingIsOverwrittenWithoutForce) {
-  ok({"keygen", "--cn", "a.example.com"});
+  ok({"keygen", "--service-key", "ed25519", "--cn", "a.example.com"});
   fs::remove("keys-generated/cert/cert.crt");
   const auto advice = [](const std::string& file) {
     return "'keys-generated/" + file +
@@ -222,12 +226,12 @@ TEST_F(Keygen, NothingIsOverwrittenWithoutForce) {
 }
 
 TEST_F(Keygen, ForceMakesAllAnewAndSaysWhatIsLost) {
-  ok({"keygen", "--cn", "a.example.com"});
+  ok({"keygen", "--service-key", "ed25519", "--cn", "a.example.com"});
   const std::string certificate = slurp("keys-generated/cert/cert.crt");
   const std::string key = slurp("keys-generated/keys/useradm/private.key");
   dir_.write("keys-generated/notes.txt", "mine");
   dir_.write("keys-generated/cert/mine.pem", "mine");
-  const auto again = ok({"keygen", "--cn", "a.example.com", "--force"});
+  const auto again = ok({"keygen", "--service-key", "ed25519", "--cn", "a.example.com", "--force"});
   EXPECT_THAT(again.err,
               HasSubstr("imprint: warning: the key of deviceauth is another now: every token of a "
                         "device is invalid, and devices fetch new ones\n"));
@@ -248,7 +252,9 @@ TEST_F(Keygen, ForceMakesAllAnewAndSaysWhatIsLost) {
           "another folder with --out");
   // In a folder that is there without keys, nothing is lost.
   fs::create_directory("empty");
-  EXPECT_THAT(ok({"keygen", "--cn", "a.example.com", "--out", "empty", "--force"}).err,
+  EXPECT_THAT(ok({"keygen", "--service-key", "ed25519", "--cn", "a.example.com", "--out", "empty",
+                  "--force"})
+                  .err,
               Not(HasSubstr("warning")));
 }
 

@@ -46,7 +46,7 @@ class KeygenTexts : public KeygenTest {
 };
 
 TEST_F(KeygenTexts, ComposeOfServersFrom31To38) {
-  ok({"keygen", "--cn", "mender.example.com"});
+  ok({"keygen", "--service-key", "ed25519", "--cn", "mender.example.com"});
   const Json compose = read_yaml(compose_);
   EXPECT_THAT(services(compose), ElementsAre("mender-api-gateway", "mender-deployments",
                                              "mender-device-auth", "mender-useradm"));
@@ -70,7 +70,8 @@ TEST_F(KeygenTexts, ComposeOfServersFrom31To38) {
 }
 
 TEST_F(KeygenTexts, ComposeOfServersFrom40) {
-  ok({"keygen", "--cn", "mender.example.com", "--server-version", "4.1"});
+  ok({"keygen", "--service-key", "ed25519", "--cn", "mender.example.com", "--server-version",
+      "4.1"});
   const Json compose = read_yaml(compose_);
   EXPECT_THAT(services(compose), ElementsAre("traefik", "deployments", "deviceauth", "useradm"));
   EXPECT_EQ(mounts(compose, "traefik", "keys-generated"),
@@ -119,25 +120,26 @@ TEST_F(KeygenTexts, ComposeOfClassicServers) {
 
 TEST_F(KeygenTexts, NamesThatYamlAndComposeHaveTheirOwnIdeasOf) {
   fs::create_directory("a \"b\" # $HOME");
-  ok({"keygen", "--cn", "a.example.com", "--out", "a \"b\" # $HOME/k"});
+  ok({"keygen", "--service-key", "ed25519", "--cn", "a.example.com", "--out", "a \"b\" # $HOME/k"});
   const Json compose = read_yaml("a \"b\" # $HOME/k/docker-compose.override.yml");
   EXPECT_THAT(compose["services"]["mender-useradm"]["volumes"][0].get<std::string>(),
               HasSubstr("/a \"b\" # $$HOME/k/keys/useradm/private.key:"));
-  ok({"keygen", "--cn", "a.example.com", "--out", "a:b"});
+  ok({"keygen", "--service-key", "ed25519", "--cn", "a.example.com", "--out", "a:b"});
   const Json with_colon = read_yaml("a:b/docker-compose.override.yml");
   EXPECT_EQ(with_colon["services"]["mender-useradm"]["volumes"][0],
             (Json{{"type", "bind"},
                   {"source", (fs::canonical("a:b") / "keys/useradm/private.key").string()},
                   {"target", "/etc/useradm/rsa/private.pem"},
                   {"read_only", true}}));
-  const CommandResult bad = imprint({"keygen", "--cn", "a.example.com", "--out", "a\xff"});
+  const CommandResult bad =
+      imprint({"keygen", "--service-key", "ed25519", "--cn", "a.example.com", "--out", "a\xff"});
   EXPECT_EQ(bad.status, 2);
   EXPECT_THAT(bad.err, HasSubstr("is no UTF-8, and YAML holds nothing else; choose another name"));
   EXPECT_FALSE(fs::exists("a\xff"));
 }
 
 TEST_F(KeygenTexts, HelmValuesHoldTheKeys) {
-  ok({"keygen", "--cn", "mender.example.com"});
+  ok({"keygen", "--service-key", "ed25519", "--cn", "mender.example.com"});
   const Json values = read_yaml(helm_);
   EXPECT_EQ(values["api_gateway"]["env"]["SSL"], true);
   EXPECT_EQ(values["api_gateway"]["certs"]["cert"], slurp("keys-generated/cert/cert.crt"));
@@ -186,7 +188,8 @@ TEST_F(KeygenTexts, ThatAreMountedWhenAServiceHasTwoKeys) {
 }
 
 TEST_F(KeygenTexts, PrintedOnes) {
-  const auto first = ok({"keygen", "--cn", "mender.example.com", "--print", "compose"});
+  const auto first = ok(
+      {"keygen", "--service-key", "ed25519", "--cn", "mender.example.com", "--print", "compose"});
   EXPECT_EQ(first.out, slurp(compose_)) << "keys that are not there are made";
   EXPECT_EQ(ok({"keygen", "--print", "helm"}).out, slurp(helm_));
   const std::string key = slurp("keys-generated/cert/private.key");

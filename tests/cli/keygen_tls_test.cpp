@@ -45,7 +45,7 @@ class KeygenTls : public KeygenTest {
 };
 
 TEST_F(KeygenTls, EveryNameIsVerifiedWithServerCrtAlone) {
-  ok({"keygen", "--cn", "mender.example.com", "--san",
+  ok({"keygen", "--service-key", "ed25519", "--cn", "mender.example.com", "--san",
       "DNS:*.mender.example.com,DNS:s3.example.org,IP:192.0.2.7"});
   const TlsServer server = serve("keys-generated/cert");
   const fs::path trust = "keys-generated/cert/server.crt";
@@ -60,7 +60,7 @@ TEST_F(KeygenTls, EveryNameIsVerifiedWithServerCrtAlone) {
 
 TEST_F(KeygenTls, GnuTlsTakesItToo) {
   IMPRINT_NEED_COMMAND("gnutls-cli");
-  ok({"keygen", "--cn", "mender.example.com"});
+  ok({"keygen", "--service-key", "ed25519", "--cn", "mender.example.com"});
   const TlsServer server = serve("keys-generated/cert");
   const fs::path trust = "keys-generated/cert/server.crt";
   EXPECT_TRUE(gnutls_reaches(server, "mender.example.com", trust));
@@ -69,8 +69,8 @@ TEST_F(KeygenTls, GnuTlsTakesItToo) {
 }
 
 TEST_F(KeygenTls, TheClassicTree) {
-  ok({"keygen", "--layout", "classic", "--api-cn", "mender.example.com", "--storage-cn",
-      "s3.example.com"});
+  ok({"keygen", "--service-key", "ed25519", "--layout", "classic", "--api-cn", "mender.example.com",
+      "--storage-cn", "s3.example.com"});
   const fs::path certs = "keys-generated/certs";
   EXPECT_TRUE(reaches(serve(certs / "api-gateway"), "mender.example.com", certs / "server.crt"));
   EXPECT_TRUE(reaches(serve(certs / "storage-proxy"), "s3.example.com", certs / "server.crt"));
@@ -80,7 +80,7 @@ TEST_F(KeygenTls, TheClassicTree) {
 TEST_F(KeygenTls, BelowAnIntermediateTheRootIsEnough) {
   ok({"ca", "init", "root", "--cn", "Test Root"});
   ok({"ca", "init", "ca", "--cn", "Test Issuing", "--parent", "root"});
-  ok({"keygen", "--cn", "mender.example.com", "--ca", "ca"});
+  ok({"keygen", "--service-key", "ed25519", "--cn", "mender.example.com", "--ca", "ca"});
   EXPECT_TRUE(reaches(serve("keys-generated/cert"), "s3.mender.example.com",
                       "keys-generated/cert/server.crt"));
 }
@@ -92,7 +92,7 @@ TEST_F(KeygenTls, NobodyIsLockedOutByARotation) {
     fs::copy_file(cert / "server.crt", name);
     return fs::path(name);
   };
-  ok({"keygen", "--cn", "mender.example.com"});
+  ok({"keygen", "--service-key", "ed25519", "--cn", "mender.example.com"});
   const fs::path before = keep_trust("before.crt");
   ok({"keygen", "rotate"});
   const fs::path both = keep_trust("both.crt");

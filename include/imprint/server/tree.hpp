@@ -15,7 +15,8 @@ namespace imprint::server {
 /// sure when it is complete, and of the numbered keys those that are in the folder.
 [[nodiscard]] std::set<fs::path> tree_paths(const fs::path& directory, Layout layout);
 
-/// What a folder that keygen has filled holds. Code::not_found when it holds neither layout.
+/// What a folder that keygen has filled holds. Code::not_found when it holds neither layout,
+/// Code::invalid_input when a service's key is missing.
 [[nodiscard]] Result<Deployment> read_tree(const fs::path& directory);
 
 /// The numbers of a service's keys, ascending; empty when it has none.
