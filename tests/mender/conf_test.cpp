@@ -106,5 +106,26 @@ TEST(EffectiveConf, NamesTheFileThatIsNoJson) {
           "'/data/mender/mender.conf': line 1, column 1: a JSON object is needed here, in braces"));
 }
 
+TEST(OverriddenSettings, AreThoseThatAClientWouldNotHave) {
+  const auto settings = nlohmann::ordered_json::parse(
+      R"({"ServerURL": "https://a", "Servers": null, "ArtifactVerifyKeys": ["/k1", "/k2"],
+          "HttpsClient": {"Key": "/not/looked/at"}})");
+  const auto names = [&](std::optional<std::string_view> main,
+                         std::optional<std::string_view> fallback) {
+    return overridden_settings(main, fallback, settings).value();
+  };
+  constexpr std::string_view kAll =
+      R"({"serverurl": "https://a", "ArtifactVerifyKeys": ["/k1","/k2"]})";
+  EXPECT_TRUE(names(kAll, std::nullopt).empty());
+  EXPECT_TRUE(names("{}", kAll).empty());
+  EXPECT_TRUE(names(kAll, R"({"ServerURL": "https://other"})").empty()) << "main counts";
+  EXPECT_EQ(names(R"({"ServerURL": "https://other"})", kAll),
+            std::vector<std::string>{"ServerURL"});
+  EXPECT_EQ(names(R"({"ServerURL": "https://a", "ArtifactVerifyKeys": ["/k2"]})", std::nullopt),
+            std::vector<std::string>{"ArtifactVerifyKeys"});
+  EXPECT_EQ(names(std::nullopt, std::nullopt).size(), 2U);
+  EXPECT_FALSE(overridden_settings("{", std::nullopt, settings));
+}
+
 }  // namespace
 }  // namespace imprint::mender
