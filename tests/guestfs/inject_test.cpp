@@ -89,13 +89,17 @@ TEST(GuestInject, WritesAnIdentityToBtrfs) {
   manifest::IdentitySpec identity;
   identity.key_path = kKey;
   identity.certificate_path = kCertificate;
+  const nlohmann::ordered_json settings = nlohmann::ordered_json::object();
   const fs::path target = dir / "out.img";
   const std::string key = "the key of this device";
   const std::string certificate = "its certificate";
   const std::vector<ByteView> contents{bytes_of(key), bytes_of(certificate)};
   {
     auto edit = edit_through_guest(
-        {.image = *image, .layout = layout, .identity = identity, .target = target},
+        {.image = *image,
+         .layout = layout,
+         .wanted = {.identity = identity, .settings = settings},
+         .target = target},
         make_recipe(false), contents, {.timeout = std::chrono::seconds(300)});
     ASSERT_THAT(edit, IsOk());
     EXPECT_FALSE(fs::exists(target));
