@@ -372,6 +372,20 @@ TEST_F(PreauthorizeStopped, AnInterruptedRunHasRecordedWhatWasAnswered) {
   EXPECT_EQ(server.requests().size(), 60U) << "none is sent twice";
 }
 
+TEST_F(PreauthorizeStopped, ATerminalShowsHowFarItIs) {
+  IMPRINT_NEED_COMMAND("script");
+  grow_ledger(30);
+  const MenderServer server({"--delay", "0.1"});
+  std::string line = "TERM=xterm";
+  for (const std::string& argument : process(server))
+    line += " '" + argument + "'";
+  const CommandResult shown = run_command({"script", "-qec", line, "/dev/null"});
+  EXPECT_EQ(shown.status, 0);
+  EXPECT_THAT(shown.out, HasSubstr("\r\033[K0/30 devices, "));
+  EXPECT_THAT(shown.out, HasSubstr("/s, "));
+  EXPECT_THAT(shown.out, HasSubstr("\r\033[Kimprint: 30 devices: 30 accepted, 0 known in "));
+}
+
 TEST_F(PreauthorizeStopped, ALedgerThatCannotBeWrittenEndsTheRun) {
   grow_ledger(2);
   EXPECT_EQ(
