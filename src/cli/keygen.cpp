@@ -130,8 +130,9 @@ Exit print(const Options& options, Console& console) {
     tree = server::read_tree(options.out);
   }
   if (!tree) return console.fail(tree.error());
-  const auto version = version_of(options.server_version, tree->layout);
+  auto version = version_of(options.server_version, tree->layout);
   if (!version) return console.fail(version.error());
+  if (options.server_version.empty()) version = compose_version(*tree).value_or(*version);
   const auto content = server::text_of_tree(*tree, *text, *version);
   if (!content) return console.fail(content.error());
   const std::string_view characters = imprint::text_of(content->view());

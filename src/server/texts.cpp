@@ -60,9 +60,7 @@ Result<std::string> refresh(const Deployment& tree, const TextRow& row) {
     IMPRINT_TRY(remove_file(path));
     return std::string();
   }
-  auto version = ServerVersion::v3_1;
-  if (present && row.text == Text::compose)
-    version = version_in(text_of(present->view())).value_or(version);
+  const ServerVersion version = compose_version(tree).value_or(ServerVersion::v3_1);
   const auto content = IMPRINT_TRY(text_of_tree(tree, row.text, version));
   if (!present || !same(present->view(), content.view()))
     IMPRINT_TRY(write_file_atomic(path, content.view(), row.mode));
@@ -93,6 +91,13 @@ Result<crypto::SecretBytes> text_of_tree(const Deployment& tree, Text text, Serv
   if (needs_secrets(tree)) return kubernetes_secrets(tree, read);
   return fail(Code::not_found,
               "no secrets are needed beside the values for Helm: no service has numbered keys");
+}
+
+std::optional<ServerVersion> compose_version(const Deployment& tree) {
+  const auto present = read_secret(tree.directory / kComposeFile);
+  const auto version = present ? version_in(text_of(present->view())) : std::nullopt;
+  // A file of another tree may lie here.
+  return version && layout_of(*version) == tree.layout ? version : std::nullopt;
 }
 
 Result<std::vector<std::string>> refresh_texts(const Deployment& tree) {

@@ -45,11 +45,8 @@ std::vector<unsigned> service_key_ids(const fs::path& directory, Service service
 std::set<fs::path> tree_paths(const fs::path& directory, Layout layout) {
   std::set<fs::path> paths = {trust_file(layout), kComposeFile, kHelmFile, kSecretsFile};
   for (const CertificatePlace& place : certificate_places(layout)) {
-    for (const fs::path& folder : {fs::path(place.folder), place.folder / fs::path(kNextFolder),
-                                   place.folder / fs::path(kOldFolder)}) {
-      paths.insert(folder / kCertificateFile);
-      paths.insert(folder / kKeyFile);
-    }
+    for (const std::string_view name : {kCertificateFile, kKeyFile, kNextFolder, kOldFolder})
+      paths.insert(fs::path(place.folder) / name);
   }
   for (const Service service : kServices) {
     paths.insert(service_folder(service) / kKeyFile);

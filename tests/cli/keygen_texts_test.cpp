@@ -227,6 +227,7 @@ TEST_F(KeygenTexts, ARotationWritesForTheSameServers) {
   ok({"keygen", "rotate", "--service", "useradm"});
   EXPECT_THAT(services(read_yaml(compose_)),
               ElementsAre("traefik", "deployments", "deviceauth", "useradm"));
+  EXPECT_EQ(ok({"keygen", "--print", "compose"}).out, slurp(compose_));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,10 @@ enum class Text { compose, helm, secrets };
 /// What the text has to say. Code::not_found for secrets that the values do not need.
 [[nodiscard]] Result<crypto::SecretBytes> text_of_tree(const Deployment& tree, Text text,
                                                        ServerVersion version);
+
+/// The servers that the file for docker-compose in the tree is for; none: there is no such file, or
+/// it does not say.
+[[nodiscard]] std::optional<ServerVersion> compose_version(const Deployment& tree);
 
 /// Brings the texts beside the keys up to date: each on its own, whole. One that somebody has
 /// edited stays, and one that was taken away; a warning says so of the former. The file for

@@ -11,8 +11,8 @@
 
 namespace imprint::server {
 
-/// All files that a tree of this layout has, and those that rotations add: those that are there for
-/// sure when it is complete, and of the numbered keys those that are in the folder.
+/// All files that a tree of this layout has, and the files and folders that rotations add; of the
+/// numbered keys those that are in the folder.
 [[nodiscard]] std::set<fs::path> tree_paths(const fs::path& directory, Layout layout);
 
 /// What a folder that keygen has filled holds. Code::not_found when it holds neither layout,
