@@ -130,10 +130,11 @@ Exit print(const Options& options, Console& console) {
     tree = server::read_tree(options.out);
   }
   if (!tree) return console.fail(tree.error());
-  auto version = version_of(options.server_version, tree->layout);
-  if (!version) return console.fail(version.error());
-  if (options.server_version.empty()) version = compose_version(*tree).value_or(*version);
-  const auto content = server::text_of_tree(*tree, *text, *version);
+  const auto asked = version_of(options.server_version, tree->layout);
+  if (!asked) return console.fail(asked.error());
+  const server::ServerVersion version =
+      options.server_version.empty() ? compose_version(*tree).value_or(*asked) : *asked;
+  const auto content = server::text_of_tree(*tree, *text, version);
   if (!content) return console.fail(content.error());
   const std::string_view characters = imprint::text_of(content->view());
   console.out().write(characters.data(), static_cast<std::streamsize>(characters.size()));

@@ -1,6 +1,8 @@
 #include "imprint/server/names.hpp"
 
 #include <algorithm>
+#include <arpa/inet.h>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -48,13 +50,21 @@ Result<> check_host(std::string_view name) {
   return {};
 }
 
+/// An address has many spellings (`2001:DB8:0:0:0:0:0:1`), and one that all use.
+std::string usual_form(std::string_view address) {
+  const Bytes octets = crypto::alt_name_octets(AltNameKind::ip, address);
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  ::inet_ntop(octets.size() == 4 ? AF_INET : AF_INET6, octets.data(), text.data(), text.size());
+  return text.data();
+}
+
 /// `DNS:name` or `IP:address`.
 Result<std::string> alt_name(std::string_view text) {
   crypto::AltNameText name{is_address(text) ? AltNameKind::ip : AltNameKind::dns, text};
   if (const auto split = crypto::split_alt_name(text); split && !is_address(text)) name = *split;
   if (name.kind == AltNameKind::ip) {
     IMPRINT_TRY(crypto::check_alt_name(AltNameKind::ip, name.value));
-    return fmt::format("IP:{}", name.value);
+    return fmt::format("IP:{}", usual_form(name.value));
   }
   if (name.kind != AltNameKind::dns)
     return refuse(text, "cannot name a server; clients know one by DNS: and IP: names");

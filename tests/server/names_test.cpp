@@ -30,6 +30,7 @@ TEST(ServerNames, WithoutOthersTheyAreThoseOfKeygen) {
 TEST(ServerNames, OthersAreTakenWithTheCommonName) {
   EXPECT_THAT(names("a.example", {"DNS:b.example", "192.0.2.1", "IP:2001:db8::1", "A.example"}),
               ElementsAre("DNS:a.example", "DNS:b.example", "IP:192.0.2.1", "IP:2001:db8::1"));
+  EXPECT_THAT(names("2001:db8::1", {"IP:2001:DB8:0:0:0:0:0:1"}), ElementsAre("IP:2001:db8::1"));
   EXPECT_THAT(names("Our Mender", {"mender.example"}), ElementsAre("DNS:mender.example"));
 }
 
