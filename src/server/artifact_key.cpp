@@ -7,6 +7,7 @@
 
 #include "bundle.hpp"
 #include "imprint/base/text.hpp"
+#include "imprint/crypto/key_forms.hpp"
 
 namespace imprint::server {
 
@@ -37,7 +38,8 @@ Result<ArtifactKeyFiles> make_artifact_key(const ArtifactKeyRequest& request) {
                                 "another: choose another folder with --out, or --force"));
   }
   const auto key = IMPRINT_TRY(crypto::PrivateKey::generate(request.kind));
-  const crypto::SecretBytes private_pem = IMPRINT_TRY(key.to_pem());
+  // mender-artifact up to 3.9 at least reads no PKCS#8.
+  const crypto::SecretBytes private_pem = IMPRINT_TRY(crypto::traditional_pem(key));
   const Bytes public_der = IMPRINT_TRY(key.public_key_der());
   const std::string public_pem = crypto::public_key_pem(public_der);
   const std::array files = {BundleFile{kPrivateName, private_pem.view(), 0600},

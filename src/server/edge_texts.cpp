@@ -159,10 +159,8 @@ constexpr std::string_view kGatewayScript = R"sh(#!/bin/sh
 # Start it anew after imprint edge --refresh.
 set -eu
 cd "$(dirname "$0")"
-for name in MTLS_MENDER_USERNAME MTLS_MENDER_PASSWORD;
-do
-  if
-    !grep - q "^$name=." mender - gateway.env; then
+for name in MTLS_MENDER_USERNAME MTLS_MENDER_PASSWORD; do
+  if ! grep -q "^$name=." mender-gateway.env; then
     echo "$name is empty in $PWD/mender-gateway.env: fill it in" >&2
     exit 1
   fi
@@ -183,10 +181,8 @@ constexpr std::string_view kAmbassadorScript = R"sh(#!/bin/sh
 # The container runs as uid 65534, and server.key is only its owner's: chown 65534 server.key
 set -eu
 cd "$(dirname "$0")"
-for name in MTLS_MENDER_USER MTLS_MENDER_PASS;
-do
-  if
-    !grep - q "^$name=." mtls - ambassador.env; then
+for name in MTLS_MENDER_USER MTLS_MENDER_PASS; do
+  if ! grep -q "^$name=." mtls-ambassador.env; then
     echo "$name is empty in $PWD/mtls-ambassador.env: fill it in" >&2
     exit 1
   fi

@@ -2,6 +2,7 @@
 // files are read as their programs read them.
 
 #include <arpa/inet.h>
+#include <csignal>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -68,7 +69,17 @@ class Edge : public testing::Test {
  protected:
   Edge() : before_(fs::current_path()) { fs::current_path(dir_.path()); }
 
-  ~Edge() override { fs::current_path(before_); }
+  ~Edge() override {
+    stop_edge();
+    fs::current_path(before_);
+  }
+
+  /// The master ends its workers, which a kill would leave behind.
+  void stop_edge() {
+    if (edge_ == nullptr || !edge_->running()) return;
+    edge_->signal(SIGTERM);
+    edge_->wait();
+  }
 
   /// A server in the place of Mender's: says which headers it got.
   void start_backend() {
@@ -168,22 +179,24 @@ TEST_F(Edge, LetsInWhoHasACertificateOfARootAndNobodyElse) {
   start_backend();
   ok({"ca", "init", "ca", "--cn", "Device CA"});
   ok({"ca", "init", "other", "--cn", "Device CA"});
-  for (const char* kind : {"ec:P-256", "rsa:2048", "ed25519"})
-    ok({"ca", "issue-device", "ca", "--id", std::string("unit-") + kind, "--key", kind});
+  // No colons in the ids: curl takes what follows one for a passphrase.
+  ok({"ca", "issue-device", "ca", "--id", "unit-ec", "--key", "ec:P-256"});
+  ok({"ca", "issue-device", "ca", "--id", "unit-rsa", "--key", "rsa:2048"});
+  ok({"ca", "issue-device", "ca", "--id", "unit-ed25519", "--key", "ed25519"});
   ok({"ca", "issue-device", "ca", "--id", "stolen"});
   ok({"ca", "issue-device", "other", "--id", "foreign"});
   ok(edge_command("ca"));
   fs::copy_file("ca/ca-cert.pem", "edge/trust.pem");
   EXPECT_THAT(slurp("edge/nginx.conf"), HasSubstr("\n    ssl_crl devices.crl.pem;\n"));
   start_edge();
-  for (const std::string device : {"unit-ec:P-256", "unit-rsa:2048", "unit-ed25519"}) {
+  for (const std::string device : {"unit-ec", "unit-rsa", "unit-ed25519"}) {
     const std::string answer = ask(device);
     EXPECT_THAT(answer, HasSubstr(" 200")) << device << slurp("edge.log");
     EXPECT_THAT(answer,
                 HasSubstr("/api/devices/v1/x fingerprint=" + fingerprint_of(device + ".crt")));
     EXPECT_THAT(answer, Not(HasSubstr("forged")));
   }
-  EXPECT_THAT(ask("unit-ec:P-256", "/api/management/v1/x"), HasSubstr(" 404"));
+  EXPECT_THAT(ask("unit-ec", "/api/management/v1/x"), HasSubstr(" 404"));
   EXPECT_THAT(ask("stolen"), HasSubstr(" 200"));
   EXPECT_THAT(ask(""), HasSubstr(" 400"));
   EXPECT_THAT(ask("foreign"), HasSubstr(" 400"));
@@ -194,10 +207,10 @@ TEST_F(Edge, LetsInWhoHasACertificateOfARootAndNobodyElse) {
   const auto refreshed = ok({"edge", "--ca", "ca", "--refresh"});
   EXPECT_THAT(refreshed.err, HasSubstr("edge/blacklist: 1 revoked certificate\n"));
   EXPECT_EQ(slurp("edge/server.key"), key);
-  edge_.reset();
+  stop_edge();
   start_edge();
   EXPECT_THAT(ask("stolen"), HasSubstr(" 400"));
-  EXPECT_THAT(ask("unit-ec:P-256"), HasSubstr(" 200"));
+  EXPECT_THAT(ask("unit-ec"), HasSubstr(" 200"));
 }
 
 TEST_F(Edge, LetsInDevicesOfAnIntermediateThatSendTheirOwnCertificateAlone) {

@@ -84,6 +84,23 @@ TEST_F(Client, UnderstandsWhatIsMergedIntoDebiansExample) {
   }
 }
 
+TEST_F(Client, UnderstandsListsThatTakeThePlaceOfSingleSettings) {
+  const auto merged =
+      merge_conf(R"({"ServerURL": "https://old", "ArtifactVerifyKey": "/old"})",
+                 nlohmann::ordered_json::parse(
+                     R"({"Servers": [{"ServerURL": "https://a"}, {"ServerURL": "https://b"}],
+              "ServerURL": null, "TenantToken": "t.o-k", "ServerCertificate": "/s.crt",
+              "ArtifactVerifyKeys": ["/1.pem", "/2.pem"], "ArtifactVerifyKey": null})"));
+  ASSERT_THAT(merged, test::IsOk());
+  const std::string log_text = log(*merged, std::nullopt);
+  for (const char* field :
+       {R"(MenderServer{ServerURL:\"https://a\"})", R"(MenderServer{ServerURL:\"https://b\"})",
+        R"(TenantToken:\"t.o-k\")", R"(ServerCertificate:\"/s.crt\")", R"(\"/1.pem\", \"/2.pem\")",
+        "Verified configuration"}) {
+    EXPECT_THAT(log_text, HasSubstr(field));
+  }
+}
+
 TEST_F(Client, ReadsMergedTwinsAsMeant) {
   const auto merged = merge_conf(
       R"({"httpsclient": {"key": "/1"}, "HttpsClient": {"Key": "/2", "SSLEngine": "e"}})",
