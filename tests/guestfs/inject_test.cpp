@@ -95,12 +95,12 @@ TEST(GuestInject, WritesAnIdentityToBtrfs) {
   const std::string certificate = "its certificate";
   const std::vector<ByteView> contents{bytes_of(key), bytes_of(certificate)};
   {
-    auto edit = edit_through_guest(
-        {.image = *image,
-         .layout = layout,
-         .wanted = {.identity = identity, .settings = settings},
-         .target = target},
-        make_recipe(false), contents, {.timeout = std::chrono::seconds(300)});
+    auto edit =
+        edit_through_guest({.image = *image,
+                            .layout = layout,
+                            .wanted = {.identity = identity, .settings = settings},
+                            .target = target},
+                           make_recipe(false), contents, {.timeout = std::chrono::seconds(300)});
     ASSERT_THAT(edit, IsOk());
     EXPECT_FALSE(fs::exists(target));
     ASSERT_THAT(edit->copy.publish_synced(), IsOk());
