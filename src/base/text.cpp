@@ -90,11 +90,11 @@ std::string escape(std::string_view text, Escape what) {
 }
 
 std::string printable(std::string_view text) {
-  return escape(text, Escape::quotes_too);
+  return escape(text, Escape::unprintable);
 }
 
 std::string quoted(std::string_view text) {
-  return "'" + printable(text) + "'";
+  return "'" + escape(text, Escape::quotes_too) + "'";
 }
 
 std::optional<std::string_view> nearest(std::string_view name,

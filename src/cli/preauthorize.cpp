@@ -17,6 +17,7 @@
 #include "imprint/crypto/certificate.hpp"
 #include "imprint/devauth/ledger_devices.hpp"
 #include "imprint/devauth/token.hpp"
+#include "imprint/pipeline/export.hpp"
 #include "interrupt.hpp"
 #include "progress.hpp"
 
@@ -85,19 +86,6 @@ Result<std::vector<devauth::Preauthorization>> read_bodies(const std::string& so
   return devauth::parse_bodies(text).context("--bodies " + quoted(source));
 }
 
-Result<devauth::IdentityTemplates> parse_identity_data(const std::vector<std::string>& texts) {
-  devauth::IdentityTemplates templates;
-  for (const std::string& text : texts) {
-    const std::size_t equals = text.find('=');
-    if (equals == 0 || equals == std::string::npos) {
-      return fail(Code::invalid_input,
-                  fmt::format("--identity-data {}: write NAME=TEMPLATE", quoted(text)));
-    }
-    templates.emplace_back(text.substr(0, equals), text.substr(equals + 1));
-  }
-  return templates;
-}
-
 Result<Prepared> prepare(const PreauthorizeOptions& options) {
   auto server = IMPRINT_TRY(devauth::ServerUrl::parse(options.server).context("--server"));
   auto token = IMPRINT_TRY(devauth::read_token(options.token_file).context("--token-file"));
@@ -112,7 +100,7 @@ Result<Prepared> prepare(const PreauthorizeOptions& options) {
     prepared.devices = IMPRINT_TRY(read_bodies(options.bodies));
     return prepared;
   }
-  const auto identity = IMPRINT_TRY(parse_identity_data(options.identity_data));
+  const auto identity = IMPRINT_TRY(pipeline::parse_identity_data(options.identity_data));
   // Only read so far: what is refused leaves everything as it was.
   const auto ledger = IMPRINT_TRY(ledger::Ledger::open_read_only(options.ledger));
   auto devices = IMPRINT_TRY(

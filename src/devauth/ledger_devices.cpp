@@ -1,13 +1,9 @@
 #include "imprint/devauth/ledger_devices.hpp"
 
-#include <algorithm>
-#include <iterator>
 #include <optional>
 
-#include <fmt/format.h>
-#include <nlohmann/json.hpp>
-
 #include "imprint/base/text.hpp"
+#include "imprint/pipeline/export.hpp"
 
 namespace imprint::devauth {
 
@@ -33,104 +29,31 @@ PreauthorizationState state_of(Outcome outcome) {
   return PreauthorizationState::rejected;
 }
 
-struct Variable {
-  std::string_view braced;
-  std::string (*of)(const ledger::DeviceRow& row);
-};
-
-/// Those of `ledger export`.
-constexpr Variable kVariables[] = {
-    {"{id}", [](const ledger::DeviceRow& row) { return row.device_id; }},
-    {"{serial_hex}", [](const ledger::DeviceRow& row) { return to_hex(row.serial); }},
-    {"{certificate_sha256}",
-     [](const ledger::DeviceRow& row) { return to_hex(row.certificate_sha256); }},
-    {"{public_key_sha256}",
-     [](const ledger::DeviceRow& row) { return to_hex(row.public_key_sha256); }},
-};
-
-Result<std::string> expand(std::string_view text, const ledger::DeviceRow& row) {
-  std::string expanded;
-  while (!text.empty()) {
-    const auto variable =
-        std::find_if(std::begin(kVariables), std::end(kVariables),
-                     [&](const Variable& known) { return text.starts_with(known.braced); });
-    if (variable != std::end(kVariables)) {
-      expanded += variable->of(row);
-      text.remove_prefix(variable->braced.size());
-      continue;
-    }
-    const bool doubled = text.starts_with("{{") || text.starts_with("}}");
-    if (!doubled && (text.front() == '{' || text.front() == '}')) {
-      return fail(Code::invalid_input,
-                  "--identity-data: a ledger knows {id}, {serial_hex}, {certificate_sha256} and "
-                  "{public_key_sha256}; a brace is '{{' or '}}'");
-    }
-    expanded += text.front();
-    text.remove_prefix(doubled ? 2 : 1);
-  }
-  return expanded;
-}
-
-Result<std::string> identity_of(const ledger::DeviceRow& row, const IdentityTemplates& templates) {
-  if (!row.identity_data.empty()) return row.identity_data;
-  if (templates.empty()) {
-    return fail(
-        Code::invalid_input,
-        fmt::format("of device {} the ledger does not know what it will report as its "
-                    "identity; say it with --identity-data, for example mac={{id}}, or leave such "
-                    "devices out with --skip-incomplete",
-                    quoted(row.device_id)));
-  }
-  auto data = nlohmann::ordered_json::object();
-  for (const auto& [name, value] : templates) {
-    std::string text = IMPRINT_TRY(expand(value, row));
-    data[name] = std::move(text);
-  }
-  return data.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-}
-
-bool is_incomplete(const ledger::DeviceRow& row, const IdentityTemplates& templates) {
-  return row.public_key.empty() || (row.identity_data.empty() && templates.empty());
-}
-
-Result<Preauthorization> device_of(const ledger::DeviceRow& row,
-                                   const IdentityTemplates& templates) {
-  if (row.public_key.empty()) {
-    return fail(Code::invalid_input,
-                fmt::format("device {} was recorded by an older imprint, without its public key; "
-                            "give it a new identity, or leave such devices out with "
-                            "--skip-incomplete",
-                            quoted(row.device_id)));
-  }
-  Preauthorization device;
-  device.label = row.device_id;
-  device.identity_data = IMPRINT_TRY(identity_of(row, templates));
-  device.public_key = row.public_key;
-  device.row = row.certificate_row;
-  return device;
-}
-
 }  // namespace
 
 Result<LedgerDevices> devices_to_send(const ledger::Ledger& ledger, std::string_view server,
-                                      const IdentityTemplates& identity, bool skip_incomplete) {
+                                      const std::vector<manifest::IdentityDatum>& identity,
+                                      bool skip_incomplete) {
   LedgerDevices devices;
   std::optional<Error> first_error;
   IMPRINT_TRY(ledger.for_each_to_preauthorize(server, [&](const ledger::DeviceRow& row) {
     if (first_error) return;
-    if (skip_incomplete && is_incomplete(row, identity)) {
+    auto introduction = pipeline::introduction_of(row, identity);
+    if (introduction) {
+      devices.to_send.push_back({.label = row.device_id,
+                                 .identity_data = std::move(introduction->identity_data),
+                                 .public_key = std::move(introduction->public_key),
+                                 .row = row.certificate_row});
+    } else if (skip_incomplete && introduction.error().code == Code::not_found) {
       ++devices.incomplete;
-      return;
-    }
-    auto device = device_of(row, identity);
-    if (device) {
-      devices.to_send.push_back(std::move(*device));
     } else {
-      first_error = device.error();
+      first_error = std::move(introduction).error().context("device " + quoted(row.device_id));
     }
   }));
-  if (first_error) return fail(std::move(*first_error));
-  return devices;
+  if (!first_error) return devices;
+  // Of a device, not of a file: nobody has to look for one.
+  if (first_error->code == Code::not_found) first_error->code = Code::invalid_input;
+  return fail(std::move(*first_error));
 }
 
 Result<> LedgerRecorder::answered(const Answer& answer) {

@@ -58,10 +58,10 @@ std::string described(const image::Layout& layout) {
 /// A setting as each of the roots has it: one line where they agree.
 class Settings {
  public:
-  void add(std::string_view label, const Root& root, std::string_view value) {
+  void add(std::string_view label, const Root& root, std::string value) {
     const auto known = std::ranges::find(rows_, label, &Row::label);
     Row& row = known != rows_.end() ? *known : rows_.emplace_back(Row{label, {}});
-    row.values.emplace_back(root.label, printable(value));  // an image may hold anything
+    row.values.emplace_back(root.label, std::move(value));
   }
 
   void move_to(std::vector<Fact>& facts) {
@@ -86,24 +86,28 @@ class Settings {
   std::vector<Row> rows_;
 };
 
+/// An image may hold anything, and this goes to a terminal.
 std::string or_none(const std::optional<std::string>& text) {
-  return text.value_or("none");
+  return text ? printable(*text) : "none";
 }
 
 void add_settings(Settings& settings, const Root& root, const mender::EffectiveConf& conf) {
   settings.add("server", root, or_none(conf.server_url()));
   settings.add("tenant token", root, conf.has_tenant_token() ? "set" : "none");
   settings.add("trusts", root,
-               conf.server_certificate() ? *conf.server_certificate() + " and the system's CAs"
-                                         : "the system's CAs");
+               conf.server_certificate()
+                   ? or_none(conf.server_certificate()) + " and the system's CAs"
+                   : "the system's CAs");
   settings.add("client certificate", root, or_none(conf.certificate()));
   settings.add("client key", root, or_none(conf.key()));
   settings.add("signs with", root,
-               conf.auth_private_key().value_or("a key that the client makes itself"));
-  settings.add("artifacts", root,
-               conf.artifact_verify_keys().empty()
-                   ? "need no signature"
-                   : fmt::format("signed by {}", fmt::join(conf.artifact_verify_keys(), ", ")));
+               conf.auth_private_key() ? or_none(conf.auth_private_key())
+                                       : "a key that the client makes itself");
+  settings.add(
+      "artifacts", root,
+      conf.artifact_verify_keys().empty()
+          ? "need no signature"
+          : printable(fmt::format("signed by {}", fmt::join(conf.artifact_verify_keys(), ", "))));
 }
 
 std::vector<std::string> files_of(const mender::EffectiveConf& conf) {

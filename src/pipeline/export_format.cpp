@@ -54,9 +54,13 @@ Result<crypto::Certificate> certificate_of(const DeviceRow& row) {
   return crypto::Certificate::parse(row.certificate).context("its certificate in the ledger");
 }
 
-Result<std::string> key_of(const DeviceRow& row) {
+Result<> check_key(const DeviceRow& row) {
   if (row.public_key.empty()) return not_recorded("public key");
-  IMPRINT_TRY(check_digest(row.public_key, row.public_key_sha256, "public key"));
+  return check_digest(row.public_key, row.public_key_sha256, "public key");
+}
+
+Result<std::string> key_of(const DeviceRow& row) {
+  IMPRINT_TRY(check_key(row));
   return crypto::public_key_pem(row.public_key);
 }
 
@@ -93,19 +97,24 @@ Result<Json> identity_data_of(const DeviceRow& row, const std::vector<IdentityDa
   return data;
 }
 
+/// The same for who cannot do without.
+Result<Json> required_identity_data(const DeviceRow& row,
+                                    const std::vector<IdentityDatum>& otherwise) {
+  Json data = IMPRINT_TRY(identity_data_of(row, otherwise));
+  if (!data.is_null()) return data;
+  return fail(Code::not_found,
+              "the ledger does not know what it will report as its identity, as its manifest had "
+              "no 'identity_data': give --identity-data NAME=TEMPLATE, such as 'sn={id}', or leave "
+              "such devices out with --skip-incomplete");
+}
+
 class Preauthorize final : public ExportWriter {
  public:
   explicit Preauthorize(const std::vector<IdentityDatum>& otherwise) : otherwise_(otherwise) {}
 
   Result<> device(const DeviceRow& row, std::string& to) override {
     auto key = IMPRINT_TRY(key_of(row));
-    Json data = IMPRINT_TRY(identity_data_of(row, otherwise_));
-    if (data.is_null()) {
-      return fail(Code::not_found,
-                  "the ledger does not know what it will report as its identity, as its manifest "
-                  "had no 'identity_data': give --identity-data NAME=TEMPLATE, such as 'sn={id}', "
-                  "or leave such devices out with --skip-incomplete");
-    }
+    Json data = IMPRINT_TRY(required_identity_data(row, otherwise_));
     to += dump(Json{
               {"identity_data", std::move(data)}, {"pubkey", std::move(key)}, {"force", false}}) +
           '\n';
@@ -270,6 +279,13 @@ class AzureDps final : public ExportWriter {
 };
 
 }  // namespace
+
+Result<Introduction> introduction_of(const DeviceRow& row,
+                                     const std::vector<IdentityDatum>& otherwise) {
+  IMPRINT_TRY(check_key(row));
+  const Json data = IMPRINT_TRY(required_identity_data(row, otherwise));
+  return Introduction{.identity_data = dump(data), .public_key = row.public_key};
+}
 
 std::unique_ptr<ExportWriter> make_export_writer(
     ExportFormat format, const std::vector<manifest::IdentityDatum>& identity_data) {

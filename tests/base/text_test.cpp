@@ -33,7 +33,7 @@ TEST(Quoted, IsOursForEveryKindOfText) {
 }
 
 TEST(Printable, IsQuotedWithoutTheQuotes) {
-  EXPECT_EQ(printable("a'\n"), R"(a\'\n)");
+  EXPECT_EQ(printable("a'\n"), R"(a'\n)");
 }
 
 TEST(Nearest, FindsWhatWasMeant) {

@@ -253,18 +253,19 @@ TEST_F(Preauthorize, BadInputIsRefusedBeforeAnythingIsSent) {
   refused({"--server", server, "--token-file", "token", "--bodies", "bodies"},
           "--bodies 'bodies': line 1: 'identity_data' is missing");
   refused({"--server", server, "--token-file", "token"},
-          "of device 'unit-0' the ledger does not know what it will report as its identity; say it "
-          "with --identity-data, for example mac={id}, or leave such devices out with "
-          "--skip-incomplete");
+          "device 'unit-0': the ledger does not know what it will report as its identity, as its "
+          "manifest had no 'identity_data': give --identity-data NAME=TEMPLATE, such as 'sn={id}', "
+          "or leave such devices out with --skip-incomplete");
   refused({"--server", server, "--token-file", "token", "--identity-data", "mac"},
-          "--identity-data 'mac': write NAME=TEMPLATE");
-  refused({"--server", server, "--token-file", "token", "--identity-data", "mac={mac}"},
-          "--identity-data: a ledger knows {id}, {serial_hex}, {certificate_sha256} and "
-          "{public_key_sha256}; a brace is '{{' or '}}'");
+          "--identity-data 'mac': write NAME=TEMPLATE, such as 'sn={id}'");
+  refused(
+      {"--server", server, "--token-file", "token", "--identity-data", "mac={mac}"},
+      "--identity-data 'mac={mac}': there is no variable 'mac'; the ledger knows id, serial_hex, "
+      "certificate_sha256, public_key_sha256");
   EXPECT_EQ(sql("ledger.db", "UPDATE certificates SET public_key = NULL"), "");
   refused({"--server", server, "--token-file", "token", "--identity-data", "mac={id}"},
-          "device 'unit-0' was recorded by an older imprint, without its public key; give it a new "
-          "identity, or leave such devices out with --skip-incomplete");
+          "device 'unit-0': its public key is not in the ledger, as it was issued by an older "
+          "imprint: give it a new identity, or leave such devices out with --skip-incomplete");
   const CommandResult both =
       run({"preauthorize", "ledger.db", "--bodies", "x", "--server", server, "--token-file", "t"});
   EXPECT_EQ(both.status, 2);
@@ -327,8 +328,8 @@ class PreauthorizeStopped : public Preauthorize {
                 "INSERT INTO certificates (run, device_id, subject, serial, certificate_sha256, "
                 "public_key_sha256, not_before, not_after, key_kind, issued_at, public_key) "
                 "SELECT run, 'more-' || i, subject, randomblob(16), randomblob(32), "
-                "randomblob(32), "
-                "not_before, not_after, key_kind, issued_at, public_key FROM certificates, n "
+                "public_key_sha256, not_before, not_after, key_kind, issued_at, public_key FROM "
+                "certificates, n "
                 "WHERE device_id = 'unit-0';"
                 "INSERT INTO outcomes (certificate, number, state, at) "
                 "SELECT id, 1, 'placed', 0 FROM certificates WHERE device_id LIKE 'more-%'",

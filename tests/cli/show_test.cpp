@@ -71,6 +71,7 @@ TEST_F(ShowTest, ATokenIsSetAndNotTold) {
   const std::string text = done({"show", "x.sdimg"});
   EXPECT_THAT(text, HasSubstr("  server              https://a.example\n"));
   EXPECT_THAT(text, HasSubstr("  tenant token        set\n"));
+  EXPECT_THAT(text, HasSubstr("  trusts              the system's CAs\n"));
   EXPECT_THAT(text, Not(HasSubstr("abc-secret-xyz")));
 }
 

@@ -26,7 +26,7 @@ namespace imprint {
   return quoted(std::string_view(text));
 }
 
-/// Escapes as `quoted` does, without the quotes.
+/// Escapes what `quoted` does, for text that stands by itself: quotes and backslashes stay.
 [[nodiscard]] std::string printable(std::string_view text);
 
 /// The known name nearest to `name` by edit distance, or none when nothing is near enough to be

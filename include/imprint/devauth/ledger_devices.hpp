@@ -1,21 +1,15 @@
 #pragma once
 
-#include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "imprint/base/clock.hpp"
 #include "imprint/devauth/preauthorize.hpp"
 #include "imprint/ledger/ledger.hpp"
+#include "imprint/manifest/manifest.hpp"
 
 namespace imprint::devauth {
-
-/// What devices report of which the ledger does not know it: `name=template` with facts of the
-/// ledger, `{id}`, `{serial_hex}`, `{certificate_sha256}`, `{public_key_sha256}`; `{{` and `}}` are
-/// braces.
-using IdentityTemplates = std::vector<std::pair<std::string, std::string>>;
 
 struct LedgerDevices {
   std::vector<Preauthorization> to_send;
@@ -24,12 +18,12 @@ struct LedgerDevices {
 
 /// The devices of a ledger that this server does not have yet: placed, not revoked, and without an
 /// answer `accepted` or `known`. Labels are the devices' ids, rows those of their certificates.
-/// Of which the ledger does not know identity or key: left out with `skip_incomplete`, otherwise
+/// `identity` is what those report of which the ledger does not know it (pipeline/export.hpp). Of
+/// which it does not know identity or key: left out with `skip_incomplete`, otherwise
 /// Code::invalid_input that names the first.
-[[nodiscard]] Result<LedgerDevices> devices_to_send(const ledger::Ledger& ledger,
-                                                    std::string_view server,
-                                                    const IdentityTemplates& identity,
-                                                    bool skip_incomplete);
+[[nodiscard]] Result<LedgerDevices> devices_to_send(
+    const ledger::Ledger& ledger, std::string_view server,
+    const std::vector<manifest::IdentityDatum>& identity, bool skip_incomplete);
 
 /// Records answers in the ledger: many in a transaction, none later than half a second after it
 /// came. What a process that is killed loses, the next run is told by the server as `known`.

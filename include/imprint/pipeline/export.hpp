@@ -31,6 +31,17 @@ enum class ExportFormat {
 [[nodiscard]] Result<std::vector<manifest::IdentityDatum>> parse_identity_data(
     const std::vector<std::string>& texts);
 
+/// What a Mender server has to be told of a device before it connects.
+struct Introduction {
+  std::string identity_data;  ///< a JSON object in one line
+  Bytes public_key;           ///< SubjectPublicKeyInfo, DER
+};
+
+/// From the ledger, and where that has no identity data from these templates. Code::not_found, with
+/// what to do, when something is missing; the message does not name the device.
+[[nodiscard]] Result<Introduction> introduction_of(
+    const ledger::DeviceRow& row, const std::vector<manifest::IdentityDatum>& otherwise);
+
 struct ExportRequest {
   fs::path ledger;
   ExportFormat format = ExportFormat::json;
