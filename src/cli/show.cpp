@@ -77,7 +77,8 @@ void print_json(const std::vector<Entry>& entries, std::ostream& out) {
   out << record.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
 }
 
-/// For a monitor: something that ends in time is a failure, and each is named.
+/// For a monitor: something that ends in time, or that nobody can read, is a failure, and each is
+/// named.
 Exit judge(const std::vector<Entry>& entries, TimePoint now, std::chrono::seconds within,
            Console& console) {
   const std::vector<const Entry*> ending = ending_by(entries, now + within);
@@ -86,7 +87,13 @@ Exit judge(const std::vector<Entry>& entries, TimePoint now, std::chrono::second
                              inspect::word(entry->kind), quoted(entry->name),
                              *entry->ends < now ? "ended" : "ends", to_rfc3339(*entry->ends)));
   }
-  return ending.empty() ? Exit::done : Exit::failed;
+  bool damaged = false;
+  for (const Entry& entry : entries) {
+    if (!entry.damaged) continue;
+    damaged = true;
+    console.warn(fmt::format("{}: {}", printable(entry.place), entry.warnings.front()));
+  }
+  return ending.empty() && !damaged ? Exit::done : Exit::failed;
 }
 
 Exit run_show(const ShowOptions& options, Console& console) {

@@ -93,7 +93,7 @@ Result<RevocationListFacts> list_facts(ByteView der) {
 template <class Facts>
 FileObject object_or_reason(Result<Facts> facts, std::string_view label) {
   if (facts) return std::move(*facts);
-  return UnknownObject{std::string(label), facts.error().message()};
+  return UnknownObject{std::string(label), facts.error().message(), true};
 }
 
 FileObject object_of(const PemObject& pem) {
@@ -117,7 +117,7 @@ FileObject object_of(const PemObject& pem) {
     return object_or_reason(request_facts(der), pem.label);
   if (pem.label == kPemPublicKey) {
     const auto key = PublicKey::parse(der);
-    if (!key) return UnknownObject{pem.label, key.error().message()};
+    if (!key) return UnknownObject{pem.label, key.error().message(), true};
     return object_or_reason(public_key_facts(*key), pem.label);
   }
   return UnknownObject{pem.label, "a PEM object of another kind"};
@@ -182,7 +182,7 @@ std::vector<FileObject> objects_in(ByteView content) {
     if (object.label != "EC PARAMETERS") objects.push_back(object_of(object));
     return true;
   });
-  if (!walked) objects.push_back(UnknownObject{"PEM", walked.error().message()});
+  if (!walked) objects.push_back(UnknownObject{"PEM", walked.error().message(), true});
   return objects;
 }
 

@@ -237,7 +237,9 @@ class Explainer {
 
   void explain(const crypto::UnknownObject& object) {
     entry_.name = printable(object.label);
-    fact("is", printable(object.reason));
+    if (!object.damaged) return fact("is", printable(object.reason));
+    entry_.damaged = true;
+    warn(printable(object.reason));
   }
 
   const std::vector<Found>& all_;

@@ -90,9 +90,18 @@ Result<> add_folder(Findings& findings, const fs::path& folder) {
   const std::size_t before = findings.objects.size();
   const std::vector<fs::path> files = IMPRINT_TRY(files_below(folder));
   for (const fs::path& path : files) {
-    const File file = IMPRINT_TRY(File::open_read(path));
-    const Content content = IMPRINT_TRY(content_of(file));
-    if (content == Content::objects) IMPRINT_TRY(add_file_objects(findings, path, file));
+    const auto file = File::open_read(path);
+    if (!file) {  // a private key, to somebody who watches over certificates
+      findings.unreadable.push_back({.place = path.string(),
+                                     .kind = Kind::unknown,
+                                     .name = "not to be read",
+                                     .facts = {{"because", printable(file.error().message())}},
+                                     .ends = std::nullopt,
+                                     .warnings = {}});
+      continue;
+    }
+    const Content content = IMPRINT_TRY(content_of(*file));
+    if (content == Content::objects) IMPRINT_TRY(add_file_objects(findings, path, *file));
   }
   if (findings.objects.size() > before) return {};
   return fail(Code::invalid_input,

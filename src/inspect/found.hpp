@@ -26,6 +26,7 @@ struct Found {
 /// What was found everywhere, before it is explained.
 struct Findings {
   std::vector<Entry> images;
+  std::vector<Entry> unreadable;
   std::vector<Found> objects;
 };
 

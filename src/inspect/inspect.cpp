@@ -52,6 +52,7 @@ Result<std::vector<Entry>> look_at(std::span<const fs::path> places, const Optio
   std::vector<Entry> entries = std::move(findings.images);
   std::vector<Entry> explained = explain(findings.objects, options.now);
   std::move(explained.begin(), explained.end(), std::back_inserter(entries));
+  std::move(findings.unreadable.begin(), findings.unreadable.end(), std::back_inserter(entries));
   return entries;
 }
 

@@ -23,15 +23,35 @@ using Sink = std::function<Result<>(std::string_view)>;
 struct FormatName {
   std::string_view word;
   ExportFormat format;
+  std::string_view opening;  ///< what every export of this format begins with, unless it is empty
 };
 
-constexpr std::array<FormatName, 5> kFormats = {{{"preauthorize", ExportFormat::preauthorize},
-                                                 {"csv", ExportFormat::csv},
-                                                 {"json", ExportFormat::json},
-                                                 {"aws", ExportFormat::aws},
-                                                 {"azure-dps", ExportFormat::azure_dps}}};
+constexpr std::array<FormatName, 5> kFormats = {
+    {{"preauthorize", ExportFormat::preauthorize, R"({"identity_data":)"},
+     {"csv", ExportFormat::csv, "id,state,state_at,serial,"},
+     {"json", ExportFormat::json, R"({"version":1,"devices":[)"},
+     {"aws", ExportFormat::aws, R"({"ThingName":)"},
+     {"azure-dps", ExportFormat::azure_dps, R"({"mode":"create","enrollments":[)"}}};
 constexpr std::array<std::string_view, 4> kVariables = {"id", "serial_hex", "certificate_sha256",
                                                         "public_key_sha256"};
+
+/// Replaced is an earlier export, and nothing else: a slip of the hand must not cost a ledger or a
+/// key.
+Result<> check_replaced(const fs::path& output, ExportFormat format) {
+  std::error_code ignored;
+  if (!fs::exists(fs::symlink_status(output, ignored))) return {};
+  const File file = IMPRINT_TRY(File::open_read(output));
+  const std::string_view opening =
+      std::ranges::find(kFormats, format, &FormatName::format)->opening;
+  const std::uint64_t size = IMPRINT_TRY(file.size_bytes());
+  Bytes begin(static_cast<std::size_t>(std::min<std::uint64_t>(size, opening.size())));
+  IMPRINT_TRY(file.read_exact(0, begin));
+  if (begin.empty() || text_of(begin) == opening) return {};
+  return fail(Code::exists,
+              fmt::format("{} exists and is no export of this format; it is not overwritten: move "
+                          "it away, or choose another name",
+                          quoted(output.string())));
+}
 
 /// One walk: what comes of each device, and the first error with the number of the others.
 class Walk {
@@ -199,6 +219,7 @@ Result<ExportReport> export_devices(const ExportRequest& request, const fs::path
   constexpr unsigned kMode = 0644;
   constexpr std::size_t kFlushBytes = std::size_t{1} << 20;
   IMPRINT_TRY(check(request));
+  IMPRINT_TRY(check_replaced(output, request.format));
   const auto ledger = IMPRINT_TRY(ledger::Ledger::open_read_only(request.ledger));
   NewFile file = IMPRINT_TRY(NewFile::beside(output, kMode));
   std::string buffer;

@@ -268,12 +268,13 @@ TEST_F(LedgerExport, WhoIsAskedForByNameIsExportedOrTheReasonIsSaid) {
 }
 
 TEST_F(LedgerExport, FilesAreReplacedAsAWhole) {
-  dir_.write("devices.jsonl", "before");
+  const std::string before = R"({"identity_data": "an earlier export"})";
+  dir_.write("devices.jsonl", before);
   refused({"preauthorize", "--output", "devices.jsonl"},
           "--output: device 'plain': the ledger does not know what it will report as its identity, "
           "as its manifest had no 'identity_data': give --identity-data NAME=TEMPLATE, such as "
           "'sn={id}', or leave such devices out with --skip-incomplete");
-  EXPECT_EQ(slurp("devices.jsonl"), "before");
+  EXPECT_EQ(slurp("devices.jsonl"), before);
   const CommandResult result =
       run_export({"preauthorize", "--identity-data", "sn={id}", "--output", "devices.jsonl"});
   EXPECT_EQ(result.status, 0);
@@ -286,6 +287,27 @@ TEST_F(LedgerExport, FilesAreReplacedAsAWhole) {
   const CommandResult nowhere = run_export({"json", "--output", "no/devices.json"});
   EXPECT_NE(nowhere.status, 0);
   EXPECT_THAT(nowhere.err, HasSubstr("no/"));
+}
+
+TEST_F(LedgerExport, OnlyExportsAreReplaced) {
+  for (const std::string precious : {"ledger.db", "ca/ca-private.key"}) {
+    const std::string before = slurp(precious);
+    for (const std::string format : {"json", "csv", "aws"}) {
+      refused({format, "--output", precious},
+              "--output: '" + precious +
+                  "' exists and is no export of this format; it is not overwritten: move it away, "
+                  "or choose another name");
+    }
+    EXPECT_EQ(slurp(precious), before);
+  }
+  for (const std::string format : {"json", "csv", "aws", "azure-dps"}) {
+    dir_.write("export", "");
+    for (int i = 0; i < 2; ++i) {
+      const CommandResult result = run_export({format, "--output", "export"});
+      EXPECT_EQ(result.status, 0) << result.err;
+    }
+    EXPECT_EQ(slurp("export"), exported({format}));
+  }
 }
 
 TEST_F(LedgerExport, SaysWhatIsWrong) {

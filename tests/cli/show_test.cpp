@@ -109,6 +109,14 @@ TEST_F(ShowTest, AMonitorIsToldWhatEndsSoon) {
   EXPECT_THAT(later.out, HasSubstr("  warning             expired on 20"));
 }
 
+TEST_F(ShowTest, AMonitorIsToldOfDamage) {
+  folder_->write("bad.pem", "-----BEGIN CERTIFICATE-----\nMIIBAAAA\n-----END CERTIFICATE-----\n");
+  EXPECT_EQ(imprint({"show", "bad.pem"}).status, 0);
+  const CommandResult watched = imprint({"show", "--within", "1d", "bad.pem"});
+  EXPECT_EQ(watched.status, 1);
+  EXPECT_THAT(watched.err, testing::StartsWith("imprint: warning: bad.pem: damaged certificate"));
+}
+
 TEST_F(ShowTest, Mistakes) {
   const auto refused = [](const std::vector<std::string>& arguments) {
     const CommandResult result = imprint(arguments);

@@ -1,6 +1,7 @@
 #include "imprint/inspect/inspect.hpp"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -257,8 +258,28 @@ TEST_F(InspectTest, OneDamagedObjectDoesNotHideTheOthers) {
   ASSERT_THAT(entries, IsOk());
   ASSERT_EQ(entries->size(), 2U);
   EXPECT_EQ(entries->front().kind, Kind::unknown);
-  EXPECT_THAT(fact(entries->front(), "is"), HasSubstr("damaged certificate"));
+  EXPECT_TRUE(entries->front().damaged);
+  EXPECT_THAT(entries->front().warnings, ElementsAre(HasSubstr("damaged certificate")));
   EXPECT_EQ(entries->back().name, "CN=Test CA");
+}
+
+TEST_F(InspectTest, AnotherKindOfPemIsNoDamage) {
+  const Entry entry = only(dir_.write("id",
+                                      "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n"
+                                      "-----END OPENSSH PRIVATE KEY-----\n"));
+  EXPECT_FALSE(entry.damaged);
+  EXPECT_EQ(fact(entry, "is"), "a PEM object of another kind");
+}
+
+TEST_F(InspectTest, WhatMayNotBeReadInAFolderDoesNotHideTheRest) {
+  if (::geteuid() == 0) GTEST_SKIP() << "root may read everything";
+  ASSERT_EQ(::chmod(at("ca.key").c_str(), 0), 0);
+  const auto entries = look({dir_.path()});
+  ASSERT_THAT(entries, IsOk());
+  ASSERT_EQ(entries->size(), 2U);
+  EXPECT_EQ(entries->front().name, "CN=Test CA");
+  EXPECT_EQ(entries->back().place, at("ca.key").string());
+  EXPECT_THAT(fact(entries->back(), "because"), HasSubstr("Permission denied"));
 }
 
 TEST_F(InspectTest, AFolderWithoutAnythingIsRefused) {

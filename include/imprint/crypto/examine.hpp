@@ -54,8 +54,9 @@ struct RevocationListFacts {
 
 /// What cannot be read, or is none of these.
 struct UnknownObject {
-  std::string label;   ///< of the PEM object
-  std::string reason;  ///< why, for people
+  std::string label;     ///< of the PEM object
+  std::string reason;    ///< why, for people
+  bool damaged = false;  ///< it says that it is one of these, and cannot be read
 };
 
 using FileObject = std::variant<Certificate, PrivateKeyFacts, PublicKeyFacts, RequestFacts,

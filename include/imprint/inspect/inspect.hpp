@@ -36,6 +36,7 @@ struct Entry {
   std::vector<Fact> facts;
   std::optional<TimePoint> ends;      ///< when it can no longer be used, or a CRL is overdue
   std::vector<std::string> warnings;  ///< what is wrong or odd about it, one line each
+  bool damaged = false;               ///< nobody can read it
 };
 
 struct Options {
@@ -47,8 +48,9 @@ struct Options {
 /// Looks at files, folders and images together: a key finds its certificate and a certificate its
 /// CA in any of them. A folder means the files in it and below that hold certificates, keys or
 /// CRLs; images have to be named themselves. A file that holds nothing of the kind and is no image
-/// is Code::invalid_input, as is a folder without any. Reads everything, writes nothing, asks for
-/// no passphrase, and shows no secret.
+/// is Code::invalid_input, as is a folder without any. A file in a folder that may not be read is
+/// an entry that says so. Reads everything, writes nothing, asks for no passphrase, and shows no
+/// secret.
 [[nodiscard]] Result<std::vector<Entry>> look_at(std::span<const fs::path> places,
                                                  const Options& options);
 

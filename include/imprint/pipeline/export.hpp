@@ -64,7 +64,8 @@ struct ExportReport {
 [[nodiscard]] Result<ExportReport> export_devices(
     const ExportRequest& request, const std::function<Result<>(std::string_view)>& sink);
 
-/// To a file, 0644: it holds no secret. Replaced as a whole.
+/// To a file, 0644: it holds no secret. Replaces an earlier export of the same format, as a whole,
+/// and nothing else: Code::exists.
 [[nodiscard]] Result<ExportReport> export_devices(const ExportRequest& request,
                                                   const fs::path& output);
 
