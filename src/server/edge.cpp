@@ -17,6 +17,7 @@
 #include "imprint/manifest/server_url.hpp"
 #include "imprint/pipeline/issue.hpp"
 #include "imprint/pipeline/revocation.hpp"
+#include "lost_revocations.hpp"
 #include "revoked_map.hpp"
 
 namespace imprint::server {
@@ -113,6 +114,17 @@ void report_crl(const pipeline::CrlReport& crl, EdgeReport& report) {
     if (std::ranges::find(report.warnings, warning) == report.warnings.end())
       report.warnings.push_back(warning);
   }
+}
+
+/// Before anything is replaced: the list that is there may be from another ledger.
+Result<> keep_revocations(const fs::path& directory, const EdgeAuthority& devices,
+                          const DeviceCa& ca, const Clock& clock) {
+  std::string blacklist;
+  if (IMPRINT_TRY(has_ledger(devices))) {
+    IMPRINT_TRY(pipeline::write_revocations(
+        list_request(devices, ca, pipeline::CrlFormat::blacklist), clock, into(blacklist)));
+  }
+  return refuse_lost_revocations(directory / kBlacklistName, blacklist, devices.ledger);
 }
 
 Result<Lists> make_lists(const EdgeAuthority& devices, const DeviceCa& ca, EdgeReport& report,
@@ -290,6 +302,7 @@ Result<EdgeReport> make_edge(const EdgeRequest& request, const Clock& clock) {
   IMPRINT_TRY(has_ledger(request.devices));
   const DeviceCa ca = IMPRINT_TRY(open_ca(request.devices, clock.now(), report.warnings));
   IMPRINT_TRY(check_backend(request, report));
+  if (request.replace) IMPRINT_TRY(keep_revocations(request.directory, request.devices, ca, clock));
   if (!ca.opened)
     report.notes.push_back("the CA's key is not there: no devices.crl.pem, only the blacklist");
   IMPRINT_TRY(request.certificate ? make_with_given(request, ca, report, clock)

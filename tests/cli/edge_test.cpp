@@ -439,6 +439,30 @@ TEST_F(Edge, ARefreshNeedsTheKeyOfTheCrlAndTheLedger) {
               HasSubstr("there is no ledger 'ca/ledger.db'"));
 }
 
+TEST_F(Edge, ReplacingItWithAnotherLedgerLetsNobodyInAgain) {
+  ok({"ca", "init", "ca", "--cn", "Device CA"});
+  for (const std::string id : {"stolen-1", "stolen-2"}) {
+    ok({"ca", "issue-device", "ca", "--id", id});
+    ok({"ca", "revoke", "ca", "--id", id});
+  }
+  ok(edge_command("ca"));
+  fs::rename("ca/ledger.db", "elsewhere.db");
+  const std::string blacklist = slurp("edge/blacklist");
+  const std::string key = slurp("edge/server.key");
+  const auto refused = imprint(edge_command("ca", {"--force"}));
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.err,
+              HasSubstr("imprint: error: 'edge/blacklist' lists 2 revoked certificates that the "
+                        "ledger 'ca/ledger.db' does not have as revoked by this CA, and that would "
+                        "be let in again: give the ledger of before with --ledger, or make a new "
+                        "bundle elsewhere with --out\n"));
+  EXPECT_EQ(slurp("edge/blacklist"), blacklist);
+  EXPECT_EQ(slurp("edge/server.key"), key);
+  EXPECT_FALSE(fs::exists("ca/ledger.db"));
+  ok(edge_command("ca", {"--force", "--ledger", "elsewhere.db"}));
+  EXPECT_EQ(slurp("edge/blacklist"), blacklist);
+}
+
 TEST_F(Edge, AsksForThePassphraseOnce) {
   ::setenv("IMPRINT_EDGE_PASS", "correct horse", 1);
   ok({"ca", "init", "ca", "--cn", "Device CA", "--passphrase", "env:IMPRINT_EDGE_PASS"});
