@@ -329,20 +329,22 @@ Result<EdgeReport> refresh_edge(const fs::path& directory, const EdgeAuthority& 
                 fmt::format("{} needs the CA's key, which is not there: refresh where it is",
                             quoted((directory / kCrlName).string())));
   }
+  IMPRINT_TRY(keep_revocations(directory, devices, ca, clock));
   const auto remake = [&](const char* name, pipeline::CrlFormat format) {
     report.files.push_back(directory / name);
     return pipeline::write_revocations(list_request(devices, ca, format), clock, directory / name);
   };
+  // The CRL first: of all three it is what can fail, and then they stay what they were.
+  if (ca.opened) {
+    const auto crl = IMPRINT_TRY(remake(kCrlName, pipeline::CrlFormat::pem));
+    report_crl(crl, report);
+  }
   const auto blacklist = IMPRINT_TRY(remake(kBlacklistName, pipeline::CrlFormat::blacklist));
   report.revoked = blacklist.entries;
   const Bytes serials = IMPRINT_TRY(read_file(directory / kBlacklistName));
   IMPRINT_TRY(
       write_file_atomic(directory / kMapName, bytes_of(revoked_map(text_of(serials))), 0644));
   report.files.push_back(directory / kMapName);
-  if (ca.opened) {
-    const auto crl = IMPRINT_TRY(remake(kCrlName, pipeline::CrlFormat::pem));
-    report_crl(crl, report);
-  }
   return report;
 }
 

@@ -463,6 +463,49 @@ TEST_F(Edge, ReplacingItWithAnotherLedgerLetsNobodyInAgain) {
   EXPECT_EQ(slurp("edge/blacklist"), blacklist);
 }
 
+TEST_F(Edge, ARefreshWithAnotherLedgerLetsNobodyInAgain) {
+  ok({"ca", "init", "ca", "--cn", "Device CA"});
+  ok({"ca", "issue-device", "ca", "--id", "stolen"});
+  ok({"ca", "revoke", "ca", "--id", "stolen"});
+  ok(edge_command("ca", {"--out", "with-crl"}));
+  ok({"ca", "init", "web", "--cn", "Web CA"});
+  ok({"ca", "issue-server", "web", "--cn", "mtls.example.com"});
+  fs::rename("ca/ca-private.key", "elsewhere.key");
+  ok({"edge", "--ca", "ca", "--cert", "mtls.example.com.crt", "--key", "mtls.example.com.key",
+      "--out", "without-crl"});
+  const auto refused = [](const std::string& bundle) {
+    const std::string map = slurp(bundle + "/revoked.map");
+    const auto result =
+        imprint({"edge", "--ca", "ca", "--refresh", "--out", bundle, "--ledger", "web/ledger.db"});
+    EXPECT_EQ(result.status, 2);
+    EXPECT_EQ(result.err,
+              fmt::format("imprint: error: '{}/blacklist' lists 1 revoked certificate that the "
+                          "ledger 'web/ledger.db' does not have as revoked by this CA, and that "
+                          "would be let in again: give the ledger of before with --ledger, or make "
+                          "a new bundle elsewhere with --out\n",
+                          bundle));
+    EXPECT_EQ(slurp(bundle + "/revoked.map"), map);
+  };
+  refused("without-crl");
+  fs::rename("elsewhere.key", "ca/ca-private.key");
+  const std::string crl = slurp("with-crl/devices.crl.pem");
+  refused("with-crl");
+  EXPECT_EQ(slurp("with-crl/devices.crl.pem"), crl);
+}
+
+TEST_F(Edge, ARefreshWhoseCrlCannotBeMadeChangesNothing) {
+  ok({"ca", "init", "ca", "--cn", "Device CA"});
+  ok({"ca", "issue-device", "ca", "--id", "stolen"});
+  ok(edge_command("ca"));
+  ok({"ca", "revoke", "ca", "--id", "stolen"});
+  dir_.write("edge/devices.crl.pem", "something else\n");
+  const auto refused = imprint({"edge", "--ca", "ca", "--refresh"});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.err, HasSubstr("'edge/devices.crl.pem' exists and is no CRL"));
+  EXPECT_EQ(slurp("edge/blacklist"), "");
+  EXPECT_EQ(slurp("edge/devices.crl.pem"), "something else\n");
+}
+
 TEST_F(Edge, AsksForThePassphraseOnce) {
   ::setenv("IMPRINT_EDGE_PASS", "correct horse", 1);
   ok({"ca", "init", "ca", "--cn", "Device CA", "--passphrase", "env:IMPRINT_EDGE_PASS"});
