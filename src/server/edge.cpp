@@ -259,11 +259,24 @@ Result<> check_backend(const EdgeRequest& request, EdgeReport& report) {
   return {};
 }
 
+/// A certificate without basicConstraints does not say that its key is a CA's.
+Result<> refuse_key_of_ca(const EdgeRequest& request, const Certificate& server,
+                          const DeviceCa& ca) {
+  const Bytes key = server.public_key_der();
+  const auto has_it = [&key](const Certificate& each) { return each.public_key_der() == key; };
+  if (std::ranges::none_of(ca.certificates, has_it)) return {};
+  return fail(Code::invalid_input,
+              fmt::format("--key {}: is the key of the devices' CA or of one above it, which has "
+                          "no place on a server",
+                          quoted(request.key->string())));
+}
+
 /// With a certificate that is there already.
 Result<> make_with_given(const EdgeRequest& request, const DeviceCa& ca, EdgeReport& report,
                          const Clock& clock) {
   GivenPair pair = IMPRINT_TRY(
       read_given_pair(*request.certificate, *request.key, clock.now(), report.warnings));
+  IMPRINT_TRY(refuse_key_of_ca(request, pair.certificate, ca));
   report_server(pair.certificate, report);
   const Lists lists = IMPRINT_TRY(make_lists(request.devices, ca, report, clock));
   return write(request, ca, {.certificates = std::move(pair.chain_pem), .key = std::move(pair.key)},

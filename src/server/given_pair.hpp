@@ -18,8 +18,9 @@ struct GivenPair {
   crypto::SecretBytes key;  ///< PEM, as its file has it
 };
 
-/// Reads and judges them: they belong together, the certificate is a server's and has not expired,
-/// the key is not encrypted. Errors name the flag (`--cert`, `--key`) and the file.
+/// Reads and judges them: they belong together, the certificate is a server's, not a CA's, and
+/// has not expired, the key is not encrypted. Warns of a certificate that ends within 90 days or
+/// has no name. Errors name the flag (`--cert`, `--key`) and the file.
 [[nodiscard]] Result<GivenPair> read_given_pair(const fs::path& certificate, const fs::path& key,
                                                 TimePoint now, std::vector<std::string>& warnings);
 

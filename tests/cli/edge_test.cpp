@@ -351,6 +351,18 @@ TEST_F(Edge, TakesACertificateAndKeyThatAreThere) {
           "first\n");
   refused("unit.crt", "unit.key",
           "--cert 'unit.crt': is not a TLS server's certificate (extendedKeyUsage)\n");
+  refused(
+      "ca/ca-cert.pem", "ca/ca-private.key",
+      "--cert 'ca/ca-cert.pem': is the certificate of a CA, whose key has no place on a server: "
+      "give one that the CA has issued for the server (imprint ca issue-server)\n");
+  // The CA's key under a certificate that does not say so.
+  openssl({"req", "-new", "-key", "ca/ca-private.key", "-subj", "/CN=mtls.example.com", "-out",
+           "of-ca-key.csr"});
+  openssl({"x509", "-req", "-in", "of-ca-key.csr", "-CA", "web/ca-cert.pem", "-CAkey",
+           "web/ca-private.key", "-days", "365", "-out", "of-ca-key.crt"});
+  refused("of-ca-key.crt", "ca/ca-private.key",
+          "--key 'ca/ca-private.key': is the key of the devices' CA or of one above it, which has "
+          "no place on a server\n");
   refused("gone.crt", "unit.key", "--cert 'gone.crt': ");
   refused("mtls.example.com.key", "mtls.example.com.key", "--cert 'mtls.example.com.key': ");
 
@@ -364,6 +376,29 @@ TEST_F(Edge, TakesACertificateAndKeyThatAreThere) {
   EXPECT_EQ(slurp("edge/server.crt"), slurp("mtls.example.com.crt"));
   EXPECT_FALSE(fs::exists("edge/devices.crl.pem"));
   EXPECT_EQ(slurp("edge/blacklist"), "");
+}
+
+TEST_F(Edge, WarnsOfAGivenCertificateThatWillNotDo) {
+  IMPRINT_NEED_COMMAND("openssl");
+  ok({"ca", "init", "ca", "--cn", "Device CA"});
+  openssl({"req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+           "-keyout", "web.key", "-subj", "/CN=mtls.example.com", "-out", "web.csr"});
+  const auto made = [](const std::string& days, const std::string& out) {
+    openssl({"x509", "-req", "-in", "web.csr", "-signkey", "web.key", "-days", days, "-out",
+             "web.crt"});
+    return ok({"edge", "--ca", "ca", "--cert", "web.crt", "--key", "web.key", "--out", out}).err;
+  };
+  const std::string no_name =
+      "imprint: warning: --cert 'web.crt' has no host name or address as subjectAltName, and "
+      "Mender's clients look for the server's name there\n";
+  const std::string soon = "within 90 days: devices refuse the edge then\n";
+  EXPECT_THAT(made("30", "a"), testing::AllOf(HasSubstr(no_name), HasSubstr(soon)));
+  EXPECT_THAT(made("365", "b"), testing::AllOf(HasSubstr(no_name), Not(HasSubstr(soon))));
+  ok({"ca", "issue-server", "ca", "--cn", "named.example.com"});
+  EXPECT_THAT(ok({"edge", "--ca", "ca", "--cert", "named.example.com.crt", "--key",
+                  "named.example.com.key", "--out", "c"})
+                  .err,
+              Not(HasSubstr("warning")));
 }
 
 TEST_F(Edge, RefusesWhatCannotWorkAndWritesNothing) {
