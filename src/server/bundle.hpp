@@ -22,7 +22,8 @@ struct BundleFile {
                                        std::span<const std::string> names,
                                        std::string_view instead);
 
-/// Writes them all or none, into a folder that is made when missing. What is there is Code::exists.
+/// Writes them all or none, into a folder that is made when missing (0755, whatever the umask, as
+/// are those above it). What is there is Code::exists.
 [[nodiscard]] Result<> write_new(const fs::path& directory, std::span<const BundleFile> files);
 
 /// The same over what is there, one after the other once all are complete beside it.

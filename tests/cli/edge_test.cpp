@@ -112,7 +112,8 @@ class Edge : public testing::Test {
 
   /// HTTP status, then the body.
   [[nodiscard]] std::string ask(const std::string& device,
-                                const std::string& path = "/api/devices/v1/x") const {
+                                const std::string& path = "/api/devices/v1/x",
+                                const std::vector<std::string>& more = {}) const {
     std::vector<std::string> command = {"curl",
                                         "--silent",
                                         "--show-error",
@@ -133,6 +134,7 @@ class Edge : public testing::Test {
            {std::string("--cert"), device + ".crt", std::string("--key"), device + ".key"})
         command.push_back(word);
     }
+    command.insert(command.end(), more.begin(), more.end());
     command.push_back(fmt::format("https://mtls.example.com:{}{}", port_, path));
     const CommandResult result = run_command(command);
     return result.out + result.err;
@@ -236,6 +238,22 @@ TEST_F(Edge, LetsInDevicesOfAnIntermediateThatSendTheirOwnCertificateAlone) {
   EXPECT_THAT(ask(""), HasSubstr(" 400"));
 }
 
+TEST_F(Edge, TakesRequestsThatNginxPutsIntoItsTemporaryFiles) {
+  IMPRINT_NEED_COMMAND("nginx");
+  IMPRINT_NEED_COMMAND("curl");
+  if (::geteuid() != 0) GTEST_SKIP() << "nginx gives up rights only when root has started it";
+  fs::permissions(dir_.path(), fs::perms{0755});
+  start_backend();
+  ok({"ca", "init", "ca", "--cn", "Device CA"});
+  ok({"ca", "issue-device", "ca", "--id", "unit"});
+  ok(edge_command("ca"));
+  fs::copy_file("ca/ca-cert.pem", "edge/trust.pem");
+  dir_.write("body", std::string(60'000, 'x'));
+  start_edge();
+  EXPECT_THAT(ask("unit", "/api/devices/v1/x", {"--data-binary", "@body"}), HasSubstr(" 200"))
+      << slurp("edge.log");
+}
+
 TEST_F(Edge, ItsFilesAreThereWithTheirModes) {
   IMPRINT_NEED_COMMAND("openssl");
   ok({"ca", "init", "ca", "--cn", "Device CA"});
@@ -255,6 +273,9 @@ TEST_F(Edge, ItsFilesAreThereWithTheirModes) {
                                                                 {"run-mtls-ambassador.sh", 0755}};
   for (const auto& [name, mode] : wanted)
     EXPECT_EQ(mode_of(fs::path("edge") / name), mode) << name;
+  EXPECT_EQ(mode_of("edge"), 0755U);
+  ok(edge_command("ca", {"--out", "servers/edge"}));
+  EXPECT_EQ(mode_of("servers"), 0755U);
   const auto count = std::distance(fs::directory_iterator("edge"), fs::directory_iterator());
   EXPECT_EQ(static_cast<std::size_t>(count), wanted.size());
   for (const char* name : {"mtls.example.com", "192.0.2.7"}) {
