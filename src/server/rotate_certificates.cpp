@@ -79,6 +79,21 @@ Result<> refuse_missing_ca(const Run& run, std::span<const Pair> pairs) {
   return {};
 }
 
+/// A certificate that was renewed by hand: clients that only get to know the next one beside what
+/// they have would not trust the server that there is.
+Result<> refuse_untrusted(const Run& run, std::span<const Pair> pairs,
+                          std::span<const crypto::Certificate> trusted) {
+  for (const Pair& pair : pairs) {
+    if (!trust_for(trusted, {&pair, 1}).empty()) continue;
+    return fail(Code::invalid_input,
+                fmt::format("nothing in {} is what {} can be verified with; put that certificate "
+                            "or its CA there, and bring the file to all clients",
+                            quoted((run.folder() / run.trust()).string()),
+                            quoted(pair.certificate_file.string())));
+  }
+  return {};
+}
+
 Result<std::vector<ServerNames>> names_for(const Run& run, std::span<const Pair> pairs) {
   if (!run.request.servers.empty()) return run.request.servers;
   std::vector<ServerNames> names;
@@ -141,6 +156,7 @@ Result<> begin(const Run& run, RotateReport& report) {
   IMPRINT_TRY(refuse_missing_ca(run, pairs));
   const auto names = IMPRINT_TRY(names_for(run, pairs));
   auto trusted = IMPRINT_TRY(read_trust(run.request.directory, run.tree.layout));
+  IMPRINT_TRY(refuse_untrusted(run, pairs, trusted));
   WholeFolder folder = IMPRINT_TRY(open_folder(run));
   auto identities = IMPRINT_TRY(make_identities(run, names));
   Result<> written = write_next(run, folder, identities, std::move(trusted));

@@ -251,6 +251,20 @@ TEST_F(Rotate, BadTreesAreRefused) {
           "verified with; put their CA there");
 }
 
+TEST_F(Rotate, ACertificateThatWasRenewedByHandIsNotTrustedYet) {
+  ok({"keygen", "--cn", "mender.example.com", "--out", "hand", "--service-key", "ed25519"});
+  for (const char* const name : {"cert.crt", "private.key"})
+    dir_.write((cert_ / name).string(), slurp(fs::path("hand/cert") / name));
+  refused({"keygen", "rotate"},
+          "nothing in 'keys-generated/cert/server.crt' is what 'keys-generated/cert/cert.crt' can "
+          "be verified with; put that certificate or its CA there, and bring the file to all "
+          "clients");
+  dir_.write((cert_ / "server.crt").string(), slurp("hand/cert/server.crt"));
+  ok({"keygen", "rotate"});
+  EXPECT_EQ(slurp(cert_ / "server.crt"),
+            slurp("hand/cert/server.crt") + slurp(cert_ / "next/cert.crt"));
+}
+
 TEST_F(Rotate, TheNextOutlastsTheOld) {
   const CommandResult result = imprint({"keygen", "rotate", "--days", "100"});
   EXPECT_EQ(result.status, 2);
