@@ -10,6 +10,7 @@
 #include "imprint/base/text.hpp"
 #include "imprint/server/service_key.hpp"
 #include "imprint/server/texts.hpp"
+#include "imprint/server/tree.hpp"
 
 namespace imprint::cli {
 
@@ -134,6 +135,7 @@ Exit print(const Options& options, Console& console) {
   if (!asked) return console.fail(asked.error());
   const server::ServerVersion version =
       options.server_version.empty() ? compose_version(*tree).value_or(*asked) : *asked;
+  if (const auto usable = server::check_tree(*tree); !usable) return console.fail(usable.error());
   const auto content = server::text_of_tree(*tree, *text, version);
   if (!content) return console.fail(content.error());
   const std::string_view characters = imprint::text_of(content->view());

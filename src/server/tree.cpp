@@ -6,6 +6,9 @@
 #include <fmt/format.h>
 
 #include "imprint/base/text.hpp"
+#include "imprint/crypto/key.hpp"
+#include "pair.hpp"
+#include "tree_files.hpp"
 
 namespace imprint::server {
 
@@ -82,6 +85,18 @@ Result<Deployment> read_tree(const fs::path& directory) {
     tree.services.push_back({service, std::move(ids)});
   }
   return tree;
+}
+
+Result<> check_tree(const Deployment& tree) {
+  IMPRINT_TRY(read_pairs(tree.directory, tree.layout, {}));
+  for (const ServiceKeys& keys : tree.services) {
+    for (const unsigned id : keys.ids) {
+      const fs::path file = tree.directory / service_folder(keys.service) / service_key_file(id);
+      const crypto::SecretBytes content = IMPRINT_TRY(read_secret(file));
+      IMPRINT_TRY(crypto::PrivateKey::from_pem(content.view()).context(quoted(file.string())));
+    }
+  }
+  return {};
 }
 
 }  // namespace imprint::server

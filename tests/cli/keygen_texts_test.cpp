@@ -204,6 +204,32 @@ TEST_F(KeygenTexts, PrintedOnes) {
           "'keys-generated/keys/useradm/private.key' is missing; put it there");
 }
 
+TEST_F(KeygenTexts, NoneIsPrintedOfATreeThatCannotBeUsed) {
+  ok({"keygen", "--cn", "mender.example.com", "--service-key", "ed25519"});
+  const std::string certificate = slurp("keys-generated/cert/cert.crt");
+  const std::string key = slurp("keys-generated/cert/private.key");
+  const std::string service_key = slurp("keys-generated/keys/useradm/private.key");
+  for (const char* const text : {"helm", "compose"}) {
+    dir_.write("keys-generated/cert/private.key", service_key);
+    refused({"keygen", "--print", text},
+            "'keys-generated/cert/private.key' is not the key of 'keys-generated/cert/cert.crt'; "
+            "put the right one there");
+    dir_.write("keys-generated/cert/private.key", key);
+    dir_.write("keys-generated/keys/useradm/private.key", certificate);
+    refused({"keygen", "--print", text},
+            "'keys-generated/keys/useradm/private.key': holds no private key, but a "
+            "'CERTIFICATE'");
+    dir_.write("keys-generated/keys/useradm/private.key", service_key);
+    dir_.write("keys-generated/cert/cert.crt", "nothing\n");
+    const CommandResult garbage = imprint({"keygen", "--print", text});
+    EXPECT_EQ(garbage.status, 2);
+    EXPECT_EQ(garbage.out, "");
+    EXPECT_THAT(garbage.err, HasSubstr("imprint: error: 'keys-generated/cert/cert.crt': "));
+    dir_.write("keys-generated/cert/cert.crt", certificate);
+    ok({"keygen", "--print", text});
+  }
+}
+
 TEST_F(KeygenTexts, EditedOnesStay) {
   ok({"keygen", "--cn", "mender.example.com", "--service-key", "ed25519", "--server-version",
       "4.0"});

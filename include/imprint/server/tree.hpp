@@ -19,6 +19,10 @@ namespace imprint::server {
 /// Code::invalid_input when a service's key is missing.
 [[nodiscard]] Result<Deployment> read_tree(const fs::path& directory);
 
+/// Whether what the tree holds can be used: certificates and keys are such, and belong together.
+/// Code::invalid_input names the file.
+[[nodiscard]] Result<> check_tree(const Deployment& tree);
+
 /// The numbers of a service's keys, ascending; empty when it has none.
 [[nodiscard]] std::vector<unsigned> service_key_ids(const fs::path& directory, Service service);
 
