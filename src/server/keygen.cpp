@@ -12,6 +12,7 @@
 #include "imprint/base/whole_folder.hpp"
 #include "imprint/server/service_key.hpp"
 #include "imprint/server/tree.hpp"
+#include "leftovers.hpp"
 #include "tree_files.hpp"
 
 namespace imprint::server {
@@ -171,7 +172,9 @@ Result<KeygenReport> keygen(const KeygenRequest& request, const Clock& clock) {
   }
   PlannedFiles planned;
   Result<> written = plan(request, identities, planned);
-  if (written) written = write(folder, planned, replaced);
+  std::set<fs::path> left_out = leftovers(request.directory, request.layout);
+  left_out.insert(replaced.begin(), replaced.end());
+  if (written) written = write(folder, planned, left_out);
   if (!written) return fail(record_failed(identities, std::move(written).error(), clock));
   IMPRINT_TRY(record_placed(identities, files, clock));
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "imprint/base/text.hpp"
+#include "leftovers.hpp"
 #include "tree_files.hpp"
 
 namespace imprint::server {
@@ -101,6 +102,8 @@ std::optional<ServerVersion> compose_version(const Deployment& tree) {
 }
 
 Result<std::vector<std::string>> refresh_texts(const Deployment& tree) {
+  const TextsLock lock = IMPRINT_TRY(TextsLock::acquire(tree.directory));
+  IMPRINT_TRY(remove_leftovers(tree.directory, tree.layout));
   std::vector<std::string> warnings;
   // The secrets before the values that name them.
   for (auto row = kTexts.rbegin(); row != kTexts.rend(); ++row) {

@@ -389,6 +389,31 @@ TEST_F(Rotate, AFailingCallLeavesAWholeStep) {
   }
 }
 
+TEST_F(Rotate, WhatKilledRunsLeftIsRemoved) {
+  const std::vector<std::vector<std::string>> commands = {
+      {"keygen", "rotate"},
+      {"keygen", "rotate", "--service", "deviceauth"},
+      {"keygen", "--force", "--cn", "mender.example.com", "--service-key", "ed25519"}};
+  for (const auto& command : commands) {
+    for (const char* const name : {"helm-values.yaml", "kubernetes-secrets.yaml"})
+      dir_.write(std::string("keys-generated/.") + name + ".0123456789abcdef.tmp", "half a key");
+    fs::create_directory("keys-generated/keys/.useradm.new");
+    fs::create_directory("keys-generated/.cert.new");
+    dir_.write("keys-generated/.cert.new/private.key", "half a key");
+    // Whoever made these, it was not this program.
+    const Names others = {".helm-values.yaml.mine.tmp", ".other.yaml.0123456789abcdef.tmp"};
+    for (const std::string& name : others)
+      dir_.write("keys-generated/" + name, "");
+    ok(command);
+    Names hidden;
+    for (const auto& entry : fs::recursive_directory_iterator("keys-generated")) {
+      const std::string name = entry.path().filename().string();
+      if (name.front() == '.') hidden.insert(name);
+    }
+    EXPECT_EQ(hidden, others) << testing::PrintToString(command);
+  }
+}
+
 // SIGKILL at any time: the folder is as before or after each step, a pair belongs together, and a
 // rerun goes on.
 TEST_F(Rotate, AKillLeavesAWholeStep) {
