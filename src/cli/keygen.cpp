@@ -11,6 +11,7 @@
 #include "imprint/server/service_key.hpp"
 #include "imprint/server/texts.hpp"
 #include "imprint/server/tree.hpp"
+#include "interrupt.hpp"
 
 namespace imprint::cli {
 
@@ -104,8 +105,10 @@ Exit make(const Options& options, bool quiet, Console& console) {
   auto choice = choose_names(options.names);
   if (!choice) return console.fail(choice.error());
   const std::vector<std::string> notes = choice->notes;
-  const auto request = request_of(options, std::move(*choice));
+  const InterruptGuard interrupt;
+  auto request = request_of(options, std::move(*choice));
   if (!request) return console.fail(request.error());
+  request->stop = &interrupt.requested();
   auto report = server::keygen(*request, system_clock());
   if (!report) return console.fail(report.error());
   report->notes.insert(report->notes.begin(), notes.begin(), notes.end());

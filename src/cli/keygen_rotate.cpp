@@ -8,6 +8,7 @@
 #include "imprint/server/rotate.hpp"
 #include "imprint/server/service_key.hpp"
 #include "imprint/server/tree.hpp"
+#include "interrupt.hpp"
 #include "keygen.hpp"
 
 namespace imprint::cli {
@@ -34,7 +35,7 @@ struct Options {
   }
 };
 
-Result<server::RotateReport> rotate_service(const Options& options) {
+Result<server::RotateReport> rotate_service(const Options& options, const std::atomic<bool>& stop) {
   server::ServiceKeyRotation request;
   request.directory = options.out;
   request.service = IMPRINT_TRY(server::parse_service(options.service).context("--service"));
@@ -44,10 +45,12 @@ Result<server::RotateReport> rotate_service(const Options& options) {
         IMPRINT_TRY(server::parse_service_key_kind(options.service_key).context("--service-key"));
   }
   request.force = options.force;
+  request.stop = &stop;
   return server::rotate_service_key(request, system_clock());
 }
 
-Result<server::RotateReport> rotate_certificates(const Options& options) {
+Result<server::RotateReport> rotate_certificates(const Options& options,
+                                                 const std::atomic<bool>& stop) {
   server::CertificateRotation request;
   request.directory = options.out;
   request.step = options.step();
@@ -56,6 +59,7 @@ Result<server::RotateReport> rotate_certificates(const Options& options) {
   request.days = options.days;
   request.ca = IMPRINT_TRY(options.ca.choice());
   request.force = options.force;
+  request.stop = &stop;
   return server::rotate_certificates(request, system_clock());
 }
 
@@ -77,8 +81,9 @@ Json record_of(const server::RotateReport& report) {
 }
 
 Exit run(const Options& options, Console& console) {
-  const auto report =
-      options.service.empty() ? rotate_certificates(options) : rotate_service(options);
+  const InterruptGuard interrupt;
+  const auto report = options.service.empty() ? rotate_certificates(options, interrupt.requested())
+                                              : rotate_service(options, interrupt.requested());
   if (!report) return console.fail(report.error());
   for (const std::string& warning : report->warnings)
     console.warn(warning);

@@ -76,6 +76,7 @@ std::vector<std::string> warnings_of_replacement(const KeygenRequest& request,
 
 Result<> plan_service_keys(PlannedFiles& files, const KeygenRequest& request) {
   for (const Service service : kServices) {
+    IMPRINT_TRY(check_stop(request.stop));
     const auto key = IMPRINT_TRY(crypto::PrivateKey::generate(request.service_key));
     auto pem = IMPRINT_TRY(service_key_pem(key));
     plan_private(files, service_folder(service) / service_key_file(0), std::move(pem));
@@ -111,7 +112,8 @@ Result<> plan(const KeygenRequest& request, std::span<const NewIdentity> identit
   const Deployment deployment{.directory = request.directory,
                               .layout = request.layout,
                               .services = {{Service::deviceauth, {0}}, {Service::useradm, {0}}}};
-  return plan_texts(files, deployment, request.server_version);
+  IMPRINT_TRY(plan_texts(files, deployment, request.server_version));
+  return check_stop(request.stop);
 }
 
 KeygenReport report_of(const KeygenRequest& request, std::span<const NewIdentity> identities,

@@ -146,6 +146,7 @@ Result<> write_next(const Run& run, WholeFolder& folder, std::span<const NewIden
     IMPRINT_TRY(folder.write(run.in_folder(places[i], fs::path(kNextFolder) / kKeyFile),
                              identities[i].key_pem.view(), kPrivateMode));
   }
+  IMPRINT_TRY(check_stop(run.request.stop));
   return folder.publish();
 }
 
@@ -199,6 +200,7 @@ Result<> switch_to(const Run& run) {
       IMPRINT_TRY(folder.keep(run.in_folder(place, fs::path(kNextFolder) / file), current));
     }
   }
+  IMPRINT_TRY(check_stop(run.request.stop));
   return folder.publish();
 }
 
@@ -219,6 +221,7 @@ Result<> finish(const Run& run) {
   WholeFolder folder = IMPRINT_TRY(open_folder(run));
   IMPRINT_TRY(folder.keep_all_but(dropped));
   IMPRINT_TRY(folder.write(run.trust(), bytes_of(pem), kPublicMode));
+  IMPRINT_TRY(check_stop(run.request.stop));
   return folder.publish();
 }
 

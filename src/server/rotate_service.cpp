@@ -76,6 +76,7 @@ Result<> begin(const ServiceKeyRotation& request, const Deployment& tree) {
   const auto pem = IMPRINT_TRY(service_key_pem(key));
   IMPRINT_TRY(folder.keep_all_but({}));
   IMPRINT_TRY(folder.write(service_key_file(last + 1), pem.view(), kPrivateMode));
+  IMPRINT_TRY(check_stop(request.stop));
   return folder.publish();
 }
 
@@ -102,6 +103,7 @@ Result<> finish(const ServiceKeyRotation& request, const Deployment& tree) {
   WholeFolder folder = IMPRINT_TRY(
       WholeFolder::beside(tree.directory / service_folder(request.service), kFolderMode));
   IMPRINT_TRY(folder.keep_all_but(dropped));
+  IMPRINT_TRY(check_stop(request.stop));
   return folder.publish();
 }
 

@@ -44,6 +44,11 @@ Result<> plan_texts(PlannedFiles& files, const Deployment& deployment, ServerVer
   return {};
 }
 
+Result<> check_stop(const std::atomic<bool>* stop) {
+  if (stop == nullptr || !*stop) return {};
+  return fail(Code::cancelled, "interrupted");
+}
+
 Result<crypto::SecretBytes> read_secret(const fs::path& path) {
   const File file = IMPRINT_TRY(File::open_read(path));
   const std::uint64_t size = IMPRINT_TRY(file.size_bytes());

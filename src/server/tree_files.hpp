@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <set>
 
@@ -35,6 +36,9 @@ void plan_private(PlannedFiles& files, const fs::path& file, crypto::SecretBytes
 /// Adds the deployment texts. Those with private keys are private.
 [[nodiscard]] Result<> plan_texts(PlannedFiles& files, const Deployment& deployment,
                                   ServerVersion version);
+
+/// Code::cancelled when it is there and set.
+[[nodiscard]] Result<> check_stop(const std::atomic<bool>* stop);
 
 /// A private file's whole content, in wiped memory.
 [[nodiscard]] Result<crypto::SecretBytes> read_secret(const fs::path& path);

@@ -414,6 +414,37 @@ TEST_F(Rotate, WhatKilledRunsLeftIsRemoved) {
   }
 }
 
+// While it makes a key, which takes a while: nothing has changed, and nothing is left.
+TEST_F(Rotate, AnInterruptionLeavesNothing) {
+  const std::vector<std::pair<std::vector<std::string>, fs::path>> commands = {
+      {{"keygen", "--out", "new", "--cn", "a.example.com", "--service-key", "rsa:3072"},
+       ".new.new"},
+      {{"keygen", "rotate", "--service", "useradm", "--service-key", "rsa:3072"},
+       "keys-generated/keys/.useradm.new"}};
+  const TempDir elsewhere;
+  const fs::path log = elsewhere / "log";
+  const auto names = [] {
+    Names found;
+    for (const auto& entry : fs::recursive_directory_iterator("."))
+      found.insert(entry.path().string());
+    return found;
+  };
+  for (const int signal : {SIGINT, SIGTERM}) {
+    for (const auto& [arguments, work] : commands) {
+      const Names before = names();
+      std::vector<std::string> command = arguments;
+      command.insert(command.begin(), binary());
+      imprint::test::Process run(command, log);
+      while (run.running() && !fs::exists(work))
+        std::this_thread::sleep_for(std::chrono::microseconds(200));
+      run.signal(signal);
+      EXPECT_EQ(run.wait(), 130);
+      EXPECT_THAT(slurp(log), testing::EndsWith("imprint: error: interrupted\n"));
+      EXPECT_EQ(names(), before);
+    }
+  }
+}
+
 // SIGKILL at any time: the folder is as before or after each step, a pair belongs together, and a
 // rerun goes on.
 TEST_F(Rotate, AKillLeavesAWholeStep) {

@@ -45,6 +45,26 @@ class RotateInTime : public testing::Test {
   TempDir dir_;
 };
 
+TEST_F(RotateInTime, AStopLeavesEachStepUndone) {
+  const std::atomic<bool> stop = true;
+  const auto stopped = [&](RotateStep step) {
+    CertificateRotation request;
+    request.directory = tree();
+    request.step = step;
+    request.stop = &stop;
+    return rotate_certificates(request, FixedClock(kMade));
+  };
+  EXPECT_THAT(stopped(RotateStep::begin), FailsWith(Code::cancelled, "interrupted"));
+  EXPECT_FALSE(fs::exists(tree() / "cert/next"));
+  ASSERT_THAT(rotate(kMade), IsOk());
+  EXPECT_THAT(stopped(RotateStep::switch_to), FailsWith(Code::cancelled, "interrupted"));
+  EXPECT_FALSE(fs::exists(tree() / "cert/old"));
+  ASSERT_THAT(rotate(kMade, RotateStep::switch_to), IsOk());
+  EXPECT_THAT(stopped(RotateStep::finish), FailsWith(Code::cancelled, "interrupted"));
+  EXPECT_TRUE(fs::exists(tree() / "cert/old"));
+  EXPECT_FALSE(fs::exists(tree() / ".cert.new"));
+}
+
 TEST_F(RotateInTime, InGoodTimeNothingIsWarnedOf) {
   const auto report = rotate(kMade + kDay * 274);
   ASSERT_THAT(report, IsOk());

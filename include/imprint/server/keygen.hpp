@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -36,6 +37,7 @@ struct KeygenRequest {
   std::optional<CaChoice> ca;  ///< none: each certificate is self-signed
   ServerVersion server_version = ServerVersion::v3_1;
   bool force = false;
+  const std::atomic<bool>* stop = nullptr;  ///< Code::cancelled when it is set before all is made
 };
 
 /// A certificate that is in a file.

@@ -36,6 +36,7 @@ struct CertificateRotation {
   std::uint32_t days = kDefaultDays;
   std::optional<CaChoice> ca;  ///< has to be given when a CA signed the one that is there
   bool force = false;          ///< makes the next one also when the old one has ended
+  const std::atomic<bool>* stop = nullptr;  ///< Code::cancelled when it is set before all is made
 };
 
 /// The server's certificates, all of the tree together.
@@ -55,9 +56,10 @@ inline constexpr std::chrono::hours kTokenLifetime{7 * 24};
 struct ServiceKeyRotation {
   fs::path directory = "keys-generated";
   Service service{};
-  RotateStep step = RotateStep::begin;  ///< begin or finish
-  std::optional<crypto::KeyKind> kind;  ///< none: that of the key that is there
-  bool force = false;                   ///< finishes before the old tokens have expired
+  RotateStep step = RotateStep::begin;      ///< begin or finish
+  std::optional<crypto::KeyKind> kind;      ///< none: that of the key that is there
+  bool force = false;                       ///< finishes before the old tokens have expired
+  const std::atomic<bool>* stop = nullptr;  ///< Code::cancelled when it is set before all is made
 };
 
 /// The key with which a service signs tokens.
