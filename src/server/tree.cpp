@@ -30,6 +30,18 @@ bool is_there(const fs::path& path) {
   return fs::exists(path, ignored);
 }
 
+/// Whether there is a whole set of certificates. What cannot be looked at is not missing.
+Result<bool> has_layout(const fs::path& directory, Layout layout) {
+  bool all = true;
+  for (const CertificatePlace& place : certificate_places(layout)) {
+    const fs::path file = directory / place.folder / kCertificateFile;
+    std::error_code error;
+    all = fs::exists(file, error) && all;
+    if (error) return fail(system_error("looking for " + quoted(file.string()), error.value()));
+  }
+  return all;
+}
+
 }  // namespace
 
 std::vector<unsigned> service_key_ids(const fs::path& directory, Service service) {
@@ -62,19 +74,16 @@ std::set<fs::path> tree_paths(const fs::path& directory, Layout layout) {
 Result<Deployment> read_tree(const fs::path& directory) {
   Deployment tree;
   tree.directory = directory;
-  const auto has = [&](Layout layout) {
-    return std::ranges::all_of(certificate_places(layout), [&](const CertificatePlace& place) {
-      return is_there(directory / place.folder / kCertificateFile);
-    });
-  };
-  if (!has(Layout::current) && !has(Layout::classic)) {
+  const bool current = IMPRINT_TRY(has_layout(directory, Layout::current));
+  const bool classic = !current && IMPRINT_TRY(has_layout(directory, Layout::classic));
+  if (!current && !classic) {
     return fail(Code::not_found,
                 fmt::format("{} holds no keys of a Mender server (neither 'cert/cert.crt' nor "
                             "'certs/api-gateway/cert.crt' and 'certs/storage-proxy/cert.crt'); "
                             "make them with 'imprint keygen', or name their folder with --out",
                             quoted(directory.string())));
   }
-  tree.layout = has(Layout::current) ? Layout::current : Layout::classic;
+  tree.layout = current ? Layout::current : Layout::classic;
   for (const Service service : kServices) {
     std::vector<unsigned> ids = service_key_ids(directory, service);
     if (ids.empty()) {

@@ -1,5 +1,7 @@
 #include "imprint/server/tree.hpp"
 
+#include <unistd.h>
+
 #include <gmock/gmock.h>
 
 #include "support/matchers.hpp"
@@ -24,6 +26,23 @@ TEST(Tree, NumberedKeysAreFoundByTheirNames) {
     dir.write(std::string("keys/useradm/") + name, "");
   }
   EXPECT_THAT(service_key_ids(dir.path(), Service::useradm), ElementsAre(0U, 2U, 10U));
+}
+
+// Root may read everything, but a link to itself leads nobody anywhere.
+TEST(Tree, WhatCannotBeLookedAtIsNotMissing) {
+  const TempDir dir;
+  fs::create_directory_symlink("cert", dir / "cert");
+  EXPECT_THAT(read_tree(dir.path()),
+              FailsWith(Code::invalid_input, "looking for '" + (dir / "cert/cert.crt").string() +
+                                                 "': Too many levels of symbolic links"));
+  if (::geteuid() == 0) return;
+  fs::remove(dir / "cert");
+  fs::create_directory(dir / "cert");
+  fs::permissions(dir / "cert", fs::perms::none);
+  EXPECT_THAT(read_tree(dir.path()),
+              FailsWith(Code::io, "looking for '" + (dir / "cert/cert.crt").string() +
+                                      "': Permission denied"));
+  fs::permissions(dir / "cert", fs::perms::owner_all);
 }
 
 TEST(Tree, VersionsOfServers) {
