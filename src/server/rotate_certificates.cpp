@@ -279,13 +279,18 @@ Result<> describe_begun(const Run& run, std::span<const Pair> pairs, RotateRepor
   report.notes.push_back(
       fmt::format("now: bring {} to all clients; it holds the old and the new trust",
                   (run.folder() / run.trust()).string()));
-  report.notes.push_back(fmt::format(
-      "then, before {}: {}, and restart the server's gateway; the next certificate ends on {}",
-      to_rfc3339(end), rotate_command(run.request.directory, "--switch"),
-      to_rfc3339(end_of(next))));
+  report.notes.push_back(
+      fmt::format("then{}: {}, and restart the server's gateway; the next certificate ends on {}",
+                  end > now ? ", before " + to_rfc3339(end) : "",
+                  rotate_command(run.request.directory, "--switch"), to_rfc3339(end_of(next))));
   report.notes.push_back(fmt::format("at last, when all is well: {} drops the old one",
                                      rotate_command(run.request.directory, "--finish")));
-  if (end - now < kShortNotice) {
+  if (end <= now) {
+    report.warnings.push_back(
+        fmt::format("the old certificate has ended on {}: no update reaches a device any more, "
+                    "and each has to be given the new 'server.crt' by hand",
+                    to_rfc3339(end)));
+  } else if (end - now < kShortNotice) {
     report.warnings.push_back(
         fmt::format("the old certificate ends on {}, in {}: clients that have not got the new "
                     "'server.crt' by then cannot connect any more",

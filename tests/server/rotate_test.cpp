@@ -15,6 +15,7 @@ using imprint::test::IsOk;
 using imprint::test::TempDir;
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::StartsWith;
 
 constexpr TimePoint kMade{std::chrono::seconds(1'800'000'000)};
 constexpr std::chrono::hours kDay{24};
@@ -97,7 +98,14 @@ TEST_F(RotateInTime, AGapIsRefused) {
 }
 
 TEST_F(RotateInTime, AndMadeAllTheSameWhenAskedFor) {
-  ASSERT_THAT(rotate(kMade + kDay * 400, RotateStep::begin, true), IsOk());
+  const auto begun = rotate(kMade + kDay * 400, RotateStep::begin, true);
+  ASSERT_THAT(begun, IsOk());
+  EXPECT_THAT(begun->warnings,
+              ElementsAre("the old certificate has ended on " + to_rfc3339(kMade + kDay * 365) +
+                          ": no update reaches a device any more, and each has to be given the "
+                          "new 'server.crt' by hand"));
+  EXPECT_THAT(begun->notes.at(begun->notes.size() - 2),
+              StartsWith("then: 'imprint keygen rotate --out "));
   ASSERT_THAT(rotate(kMade + kDay * 400, RotateStep::switch_to), IsOk());
   ASSERT_THAT(rotate(kMade + kDay * 400, RotateStep::finish), IsOk());
 }
