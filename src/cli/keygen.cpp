@@ -124,6 +124,16 @@ Exit make(const Options& options, bool quiet, Console& console) {
   return Exit::done;
 }
 
+Result<> refuse_other_layout(const Options& options, server::Layout layout) {
+  if (options.names.layout.empty()) return {};
+  const auto asked = IMPRINT_TRY(server::parse_layout(options.names.layout).context("--layout"));
+  if (asked == layout) return {};
+  return fail(Code::invalid_input,
+              fmt::format("--layout {}: the keys in {} have the layout '{}'; leave it out, or "
+                          "choose another folder with --out",
+                          word(asked), quoted(options.out.string()), word(layout)));
+}
+
 /// Prints a text of keys that are there; those that are not are made first.
 Exit print(const Options& options, Console& console) {
   const auto text = server::parse_text(options.print).context("--print");
@@ -134,6 +144,8 @@ Exit print(const Options& options, Console& console) {
     tree = server::read_tree(options.out);
   }
   if (!tree) return console.fail(tree.error());
+  if (const auto same = refuse_other_layout(options, tree->layout); !same)
+    return console.fail(same.error());
   const auto asked = version_of(options.server_version, tree->layout);
   if (!asked) return console.fail(asked.error());
   const server::ServerVersion version =

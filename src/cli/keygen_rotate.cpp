@@ -128,8 +128,13 @@ Action add_keygen_rotate(CLI::App& keygen) {
           ->add_flag("--switch", options->switch_to,
                      "The server uses the next certificate; all clients have the new server.crt")
           ->excludes(service);
-  command->add_flag("--finish", options->finish, "The old certificate or key is dropped")
-      ->excludes(switch_to);
+  CLI::Option* finish =
+      command->add_flag("--finish", options->finish, "The old certificate or key is dropped")
+          ->excludes(switch_to);
+  // Only the first step makes a certificate or a key.
+  for (const char* const name :
+       {"--days", "--cn", "--san", "--api-cn", "--storage-cn", "--ca", "--service-key"})
+    command->get_option(name)->excludes(switch_to)->excludes(finish);
   command->add_flag("--force", options->force,
                     "Also when the old certificate has ended, or tokens of the old key are valid");
   command->add_flag("--json", options->json, "Print the state as JSON");

@@ -265,6 +265,19 @@ TEST_F(Rotate, ACertificateThatWasRenewedByHandIsNotTrustedYet) {
             slurp("hand/cert/server.crt") + slurp(cert_ / "next/cert.crt"));
 }
 
+TEST_F(Rotate, WhatOnlyTheFirstStepHeedsIsRefusedAtTheOthers) {
+  for (const char* const step : {"--switch", "--finish"}) {
+    for (const auto& [option, value] :
+         {std::pair("--days", "400"), std::pair("--cn", "a.example.com")}) {
+      const auto before = listing(".");
+      const CommandResult result = imprint({"keygen", "rotate", step, option, value});
+      EXPECT_EQ(result.status, 2) << result.err;
+      EXPECT_THAT(result.err, HasSubstr(std::string(option) + " excludes " + step));
+      EXPECT_EQ(listing("."), before);
+    }
+  }
+}
+
 TEST_F(Rotate, TheNextOutlastsTheOld) {
   const CommandResult result = imprint({"keygen", "rotate", "--days", "100"});
   EXPECT_EQ(result.status, 2);

@@ -199,6 +199,10 @@ TEST_F(KeygenTexts, PrintedOnes) {
   EXPECT_EQ(slurp("keys-generated/cert/private.key"), key) << "keys that are there stay";
   refused({"keygen", "--print", "secrets"},
           "no secrets are needed beside the values for Helm: no service has numbered keys");
+  refused({"keygen", "--print", "helm", "--layout", "classic"},
+          "--layout classic: the keys in 'keys-generated' have the layout 'current'; leave it out, "
+          "or choose another folder with --out");
+  ok({"keygen", "--print", "helm", "--layout", "current"});
   fs::remove("keys-generated/keys/useradm/private.key");
   refused({"keygen", "--print", "compose", "--server-version", "2.7"},
           "'keys-generated/keys/useradm/private.key' is missing; put it there");
