@@ -250,6 +250,15 @@ Result<> check_backend(const EdgeRequest& request, EdgeReport& report) {
         "no --backend: the files name {}, to be replaced by the Mender server's", kNoBackend));
     return {};
   }
+  // It stands in nginx's configuration and in files for docker, neither of which can quote it.
+  constexpr std::string_view kOfTheirs = "$;'\"{} \t\r\n";
+  if (const auto at = request.backend.find_first_of(kOfTheirs); at != std::string::npos) {
+    return fail(Code::invalid_input,
+                fmt::format("--backend {}: {} cannot stand in the URL, since nginx and docker take "
+                            "it for their own; write it as %{:02X}",
+                            quoted(request.backend), quoted(request.backend.substr(at, 1)),
+                            static_cast<unsigned char>(request.backend[at])));
+  }
   IMPRINT_TRY(manifest::check_server_url(request.backend)
                   .context(fmt::format("--backend {}", quoted(request.backend))));
   if (request.backend.starts_with("http://")) {

@@ -442,6 +442,15 @@ TEST_F(Edge, RefusesWhatCannotWorkAndWritesNothing) {
   refused({"--cn", "a.example", "--days", "200"}, "--days: ");
   refused({"--cn", "a.example", "--backend", "mender.example.com"},
           "--backend 'mender.example.com': a server's URL begins with https://\n");
+  for (const auto& [letter, code] : std::vector<std::pair<std::string, std::string>>{
+           {"$", "24"}, {";", "3B"}, {"\"", "22"}, {"{", "7B"}, {"}", "7D"}, {" ", "20"}}) {
+    const std::string url = "https://mender.example.com/a" + letter + "b";
+    refused({"--cn", "a.example", "--backend", url},
+            fmt::format("--backend '{}': '{}' cannot stand in the URL, since nginx and docker take "
+                        "it for their own; write it as %{}\n",
+                        url, letter, code));
+  }
+  refused({"--cn", "a.example", "--backend", "https://mender.example.com/a'b"}, "--backend ");
   refused({"--cn", "a.example", "--listen", "no port"},
           "--listen 'no port': a port is expected, or ADDRESS:PORT\n");
   refused({"--cn", "a.example", "--ledger", "gone.db"},
