@@ -106,7 +106,7 @@ void add_server_options(CLI::App& command, server::EdgeRequest& request) {
   certificate->needs(key)->excludes(name)->excludes(more)->excludes(days);
   key->needs(certificate);
   command.add_option("--backend", request.backend, "URL of the Mender server behind the edge");
-  command.add_option("--listen", request.listen, "nginx: PORT or ADDRESS:PORT")
+  command.add_option("--listen", request.listen, "Where devices connect: PORT or ADDRESS:PORT")
       ->capture_default_str();
 }
 

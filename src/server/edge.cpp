@@ -216,9 +216,9 @@ Result<> write(const EdgeRequest& request, const DeviceCa& ca, const ServerFiles
       nginx_configuration(settings),
       nginx_script(),
       gateway_environment(settings),
-      gateway_script(),
+      gateway_script(settings),
       ambassador_environment(settings),
-      ambassador_script(),
+      ambassador_script(settings),
       server.certificates,
   };
   std::vector<BundleFile> files = {

@@ -152,7 +152,7 @@ constexpr std::string_view kNoCrl =
 )";
 
 constexpr std::string_view kGatewayScript = R"sh(#!/bin/sh
-# Starts mender-gateway with the files of this folder, on port 443.
+# Starts mender-gateway with the files of this folder, on @LISTEN@.
 #
 # MENDER_GATEWAY_IMAGE names the image: registry.mender.io/mendersoftware/mender-gateway:VERSION (docker login first).
 # The container runs as uid 65534, and server.key is only its owner's: chown 65534 server.key
@@ -165,7 +165,7 @@ for name in MTLS_MENDER_USERNAME MTLS_MENDER_PASSWORD; do
     exit 1
   fi
 done
-exec docker run --rm --name mender-gateway -p 443:8443 \
+exec docker run --rm --name mender-gateway -p @LISTEN@:8443 \
   --env-file mender-gateway.env \
   -v "$PWD/server.crt:/etc/mender/edge/server.crt:ro" \
   -v "$PWD/server.key:/etc/mender/edge/server.key:ro" \
@@ -175,7 +175,7 @@ exec docker run --rm --name mender-gateway -p 443:8443 \
 )sh";
 
 constexpr std::string_view kAmbassadorScript = R"sh(#!/bin/sh
-# Starts mtls-ambassador with the files of this folder, on port 443.
+# Starts mtls-ambassador with the files of this folder, on @LISTEN@.
 #
 # MTLS_AMBASSADOR_IMAGE names the image: registry.mender.io/mendersoftware/mtls-ambassador:VERSION (docker login first).
 # The container runs as uid 65534, and server.key is only its owner's: chown 65534 server.key
@@ -187,7 +187,7 @@ for name in MTLS_MENDER_USER MTLS_MENDER_PASS; do
     exit 1
   fi
 done
-exec docker run --rm --name mtls-ambassador -p 443:8080 \
+exec docker run --rm --name mtls-ambassador -p @LISTEN@:8080 \
   --env-file mtls-ambassador.env \
   -v "$PWD/server.crt:/etc/mtls/certs/server/server.crt:ro" \
   -v "$PWD/server.key:/etc/mtls/certs/server/server.key:ro" \
@@ -226,12 +226,12 @@ std::string nginx_configuration(const EdgeSettings& settings) {
                          {"@PASS@", pass_to(settings.backend)}});
 }
 
-std::string gateway_script() {
-  return std::string(kGatewayScript);
+std::string gateway_script(const EdgeSettings& settings) {
+  return filled(kGatewayScript, {{"@LISTEN@", settings.listen}});
 }
 
-std::string ambassador_script() {
-  return std::string(kAmbassadorScript);
+std::string ambassador_script(const EdgeSettings& settings) {
+  return filled(kAmbassadorScript, {{"@LISTEN@", settings.listen}});
 }
 
 std::string nginx_script() {

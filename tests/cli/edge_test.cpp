@@ -190,6 +190,10 @@ TEST_F(Edge, LetsInWhoHasACertificateOfARootAndNobodyElse) {
   ok(edge_command("ca"));
   fs::copy_file("ca/ca-cert.pem", "edge/trust.pem");
   EXPECT_THAT(slurp("edge/nginx.conf"), HasSubstr("\n    ssl_crl devices.crl.pem;\n"));
+  EXPECT_THAT(slurp("edge/run-mender-gateway.sh"),
+              HasSubstr(fmt::format(" -p 127.0.0.1:{}:8443 ", port_)));
+  EXPECT_THAT(slurp("edge/run-mtls-ambassador.sh"),
+              HasSubstr(fmt::format(" -p 127.0.0.1:{}:8080 ", port_)));
   start_edge();
   for (const std::string device : {"unit-ec", "unit-rsa", "unit-ed25519"}) {
     const std::string answer = ask(device);

@@ -34,7 +34,7 @@ struct EdgeRequest {
   std::optional<fs::path> certificate;
   std::optional<fs::path> key;
   std::string backend;         ///< URL of the Mender server; empty: left to be filled in
-  std::string listen = "443";  ///< of nginx: PORT or ADDRESS:PORT
+  std::string listen = "443";  ///< where devices connect: PORT or ADDRESS:PORT
   bool replace = false;
 };
 
