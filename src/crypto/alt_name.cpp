@@ -229,6 +229,23 @@ Result<> check_alt_name(AltNameKind kind, std::string_view value) {
   return fail(Code::internal, "unknown kind of subject alternative name");
 }
 
+Result<> check_wildcard(std::string_view name) {
+  const std::string_view below = name.starts_with("*.") ? name.substr(2) : std::string_view();
+  if (below.empty() || below.find('*') != std::string_view::npos) {
+    return fail(Code::invalid_input,
+                fmt::format("{} is no wildcard that clients take: '*' has to stand alone as the "
+                            "first label, like *.example.com (RFC 6125)",
+                            quoted(name)));
+  }
+  if (below.find('.') == std::string_view::npos) {
+    return fail(Code::invalid_input,
+                fmt::format("{} is a wildcard over a single label, which clients refuse; give two "
+                            "labels at least after it, like *.example.com",
+                            quoted(name)));
+  }
+  return {};
+}
+
 ByteView alt_name_content(AltNameKind kind, std::string_view value, MutableBytes into) noexcept {
   if (kind != AltNameKind::ip) return bytes_of(value);
   return into.first(parse_address(value, into));

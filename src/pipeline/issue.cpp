@@ -181,6 +181,8 @@ Result<crypto::ProfileAltName> server_name(const std::string& text) {
                 fmt::format("--san {}: a server is known by DNS: and IP: names", quoted(text)));
   }
   IMPRINT_TRY(crypto::check_alt_name(name.kind, name.value).context("--san " + quoted(text)));
+  if (name.value.find('*') != std::string_view::npos)
+    IMPRINT_TRY(crypto::check_wildcard(name.value).context("--san"));
   return crypto::ProfileAltName{name.kind, std::string(name.value)};
 }
 
@@ -192,6 +194,8 @@ Result<std::vector<crypto::ProfileAltName>> server_names(const ServerRequest& re
     });
     if (!known) names.push_back(std::move(name));
   };
+  if (request.common_name.find('*') != std::string::npos)
+    IMPRINT_TRY(crypto::check_wildcard(request.common_name).context("--cn"));
   if (auto own = server_name(request.common_name)) add(std::move(*own));
   for (const std::string& text : request.alt_names)
     add(IMPRINT_TRY(server_name(text)));

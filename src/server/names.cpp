@@ -23,23 +23,8 @@ Unexpected refuse(std::string_view name, std::string_view rule) {
   return fail(Code::invalid_input, fmt::format("{} {}", quoted(name), rule));
 }
 
-Result<> check_wildcard(std::string_view name) {
-  const std::string_view below = name.starts_with("*.") ? name.substr(2) : std::string_view();
-  if (below.empty() || below.find('*') != std::string_view::npos) {
-    return refuse(name,
-                  "is no wildcard that clients take: '*' has to stand alone as the first label, "
-                  "like *.example.com (RFC 6125)");
-  }
-  if (below.find('.') == std::string_view::npos) {
-    return refuse(name,
-                  "is a wildcard over a single label, which clients refuse; give two labels at "
-                  "least after it, like *.example.com");
-  }
-  return {};
-}
-
 Result<> check_host(std::string_view name) {
-  if (name.find('*') != std::string_view::npos) IMPRINT_TRY(check_wildcard(name));
+  if (name.find('*') != std::string_view::npos) IMPRINT_TRY(crypto::check_wildcard(name));
   IMPRINT_TRY(crypto::check_alt_name(AltNameKind::dns, name));
   const std::string_view last = name.substr(name.rfind('.') + 1);
   if (std::ranges::all_of(last, [](char c) { return c >= '0' && c <= '9'; })) {

@@ -443,6 +443,11 @@ TEST_F(Edge, RefusesWhatCannotWorkAndWritesNothing) {
   refused({"--cn", "not a host"}, "--cn 'not a host' is neither a host name nor an address");
   refused({"--cn", "a.example", "--san", "a_b.example"}, "--san 'a_b.example': ");
   refused({"--cn", "a.example", "--san", "*.*.example"}, "--san '*.*.example': ");
+  refused({"--cn", "*.de"},
+          "--cn: '*.de' is a wildcard over a single label, which clients refuse; give two labels "
+          "at least after it, like *.example.com\n");
+  refused({"--cn", "a.example", "--san", "DNS:*.de"},
+          "--san: '*.de' is a wildcard over a single label");
   refused({"--cn", "a.example", "--days", "200"}, "--days: ");
   refused({"--cn", "a.example", "--backend", "mender.example.com"},
           "--backend 'mender.example.com': a server's URL begins with https://\n");

@@ -52,6 +52,10 @@ struct AltNameText {
 /// most 64 characters, none of them a control character.
 [[nodiscard]] Result<> check_alt_name(AltNameKind kind, std::string_view value);
 
+/// Refuses a name with `*` that verifiers of servers do not take: it stands alone as the leftmost
+/// label, over two labels at least (RFC 6125 6.4.3). Says nothing of the other labels.
+[[nodiscard]] Result<> check_wildcard(std::string_view name);
+
 /// Content octets: of the GeneralName text, or 4/16 address octets for IP; of hwSerialNum for a
 /// hardware module. The value has passed check_alt_name.
 [[nodiscard]] Bytes alt_name_octets(AltNameKind kind, std::string_view value);
