@@ -189,6 +189,10 @@ bool Certificate::may_sign_crls() const {
   return (X509_get_key_usage(native_->x509.get()) & KU_CRL_SIGN) != 0;
 }
 
+bool Certificate::may_be_tls_client() const {
+  return X509_check_purpose(native_of(*this), X509_PURPOSE_SSL_CLIENT, 0) == 1;
+}
+
 std::optional<std::string> Certificate::unhandled_critical_extension() const {
   X509* const x509 = native_->x509.get();
   for (int i = 0; i < X509_get_ext_count(x509); ++i) {

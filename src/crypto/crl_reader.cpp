@@ -115,7 +115,7 @@ struct Header {
 /// Follows the elements, and keeps what is needed of those that are signed.
 class Reader {
  public:
-  explicit Reader(const File& file) : source_(file) {}
+  Reader(const File& file, const SerialVisitor& visit) : source_(file), visit_(visit) {}
 
   Result<CrlFacts> read(const Certificate& ca) {
     IMPRINT_TRY(source_.open());
@@ -210,8 +210,18 @@ class Reader {
     facts_.issuer = IMPRINT_TRY(whole(issuer, kMaxNameBytes));
     const Header time = IMPRINT_TRY(header());
     if (!is_time(time.tag)) return no_crl("it has no date");
-    IMPRINT_TRY(content(time, kMaxNameBytes));
+    const Bytes date = IMPRINT_TRY(content(time, kMaxNameBytes));
+    facts_.this_update = IMPRINT_TRY(date_of(time.tag, date));
     return {};
+  }
+
+  static Result<TimePoint> date_of(std::uint8_t tag, ByteView text) {
+    std::string digits(text_of(text));
+    // RFC 5280 5.1.2.4 and 4.1.2.5.1: two digits of a year from 50 on are of the last century.
+    if (tag == kUtcTimeTag) digits.insert(0, digits >= "5" ? "19" : "20");
+    const auto time = from_generalized_time(digits);
+    if (!time) return no_crl("its date is damaged");
+    return *time;
   }
 
   static bool is_time(std::uint8_t tag) { return tag == kUtcTimeTag || tag == kGeneralizedTimeTag; }
@@ -223,6 +233,7 @@ class Reader {
     const Bytes inner = IMPRINT_TRY(content(next, kMaxExtensionsBytes));
     if (next.tag == kExtensionsTag) return read_extensions(inner);
     if (!is_time(next.tag)) return no_crl("it is built otherwise");
+    facts_.next_update = IMPRINT_TRY(date_of(next.tag, inner));
     return {};
   }
 
@@ -231,8 +242,12 @@ class Reader {
     while (taken_ < end) {
       const Header entry = IMPRINT_TRY(expect(der::kSequence));
       if (entry.size > kMaxExtensionsBytes) return no_crl("an entry is too large");
-      IMPRINT_TRY(take(static_cast<std::size_t>(entry.size)));
+      const ByteView inner = IMPRINT_TRY(take(static_cast<std::size_t>(entry.size)));
       ++facts_.entries;
+      if (!visit_) continue;
+      const auto serial = der::read(inner);
+      if (!serial || serial->tag != der::kInteger) return no_crl("an entry has no serial number");
+      visit_(magnitude(serial->content));
     }
     if (taken_ != end) return no_crl("its entries do not add up");
     return {};
@@ -251,6 +266,11 @@ class Reader {
       facts_.number.emplace(number->content.begin(), number->content.end());
     }
     return {};
+  }
+
+  /// DER puts a zero before a number whose first bit is set.
+  static ByteView magnitude(ByteView integer) {
+    return integer.size() > 1 && integer[0] == std::byte{0} ? integer.subspan(1) : integer;
   }
 
   void choose_algorithm() {
@@ -278,6 +298,7 @@ class Reader {
   }
 
   Source source_;
+  const SerialVisitor& visit_;
   std::uint64_t taken_ = 0;
   std::uint64_t signed_bytes_ = 0;
   bool signing_ = false;  // what is taken now is part of what is signed
@@ -290,8 +311,8 @@ class Reader {
 
 }  // namespace
 
-Result<CrlFacts> read_crl(const File& file, const Certificate& ca) {
-  return Reader(file).read(ca).context(quoted(file.path().string()));
+Result<CrlFacts> read_crl(const File& file, const Certificate& ca, const SerialVisitor& visit) {
+  return Reader(file, visit).read(ca).context(quoted(file.path().string()));
 }
 
 Bytes subject_der(const Certificate& certificate) {

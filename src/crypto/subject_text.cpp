@@ -20,7 +20,21 @@ void append_escaped(std::string_view value, std::string& text) {
   }
 }
 
+void append_attribute(NameField field, std::string_view value, std::string& text) {
+  if (!text.empty()) text += ',';
+  text += word(field);
+  text += '=';
+  append_escaped(value, text);
+}
+
 }  // namespace
+
+std::string subject_text(std::span<const SubjectAttribute> subject) {
+  std::string text;
+  for (auto attribute = subject.rbegin(); attribute != subject.rend(); ++attribute)
+    append_attribute(attribute->field, attribute->value, text);
+  return text;
+}
 
 void Profile::subject_text(std::span<const std::string_view> slots, std::string& text) const {
   text.clear();
@@ -29,11 +43,9 @@ void Profile::subject_text(std::span<const std::string_view> slots, std::string&
   for (const ProfileAttribute& attribute : spec().subject)
     slot += attribute.constant ? 0 : 1;
   for (auto attribute = spec().subject.rbegin(); attribute != spec().subject.rend(); ++attribute) {
-    if (!text.empty()) text += ',';
-    text += word(attribute->field);
-    text += '=';
-    append_escaped(attribute->constant ? std::string_view(*attribute->constant) : slots[--slot],
-                   text);
+    append_attribute(attribute->field,
+                     attribute->constant ? std::string_view(*attribute->constant) : slots[--slot],
+                     text);
   }
 }
 

@@ -1,4 +1,4 @@
-#include "device_image.hpp"
+#include "imprint/golden/device_image.hpp"
 
 #include <algorithm>
 

@@ -18,9 +18,9 @@
 
 #include <fmt/format.h>
 
-#include "device_image.hpp"
 #include "edits.hpp"
 #include "imprint/base/text.hpp"
+#include "imprint/golden/device_image.hpp"
 #include "imprint/image/file_systems.hpp"
 #include "inode_decoder.hpp"
 #include "variant.hpp"

@@ -174,6 +174,8 @@ class ImageExaminer {
       warn(fmt::format("{}: {}", root.label, error));
     for (const std::string& warning : judged.warnings)
       warn(warning);
+    for (const std::string& missing : judged.missing)
+      warn(missing);
     const auto conf = mender::effective_conf(main, fallback);
     if (!conf) return {};  // check_conf has said why
     add_settings(settings_, root, *conf);

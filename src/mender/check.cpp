@@ -130,9 +130,9 @@ void check_twins(const ConfFile& file, const JsonNode& object, Lines& warnings) 
   }
 }
 
-void check_server(const std::vector<ConfFile>& files, Lines& warnings) {
+void check_server(const std::vector<ConfFile>& files, Lines& missing) {
   if (effective_server(files)) return;
-  warnings.emplace_back(
+  missing.emplace_back(
       "no server: set 'ServerURL' or 'Servers' in mender.conf, or devices will have nobody to ask");
 }
 
@@ -195,7 +195,7 @@ ConfFindings check_conf(std::optional<std::string_view> main,
         check_twins(file, *object, findings.warnings);
     }
   }
-  check_server(files, findings.warnings);
+  check_server(files, findings.missing);
   if (files.size() == 2) check_overridden(files.front(), files.back(), findings.warnings);
   check_signing_key(files, findings.warnings);
   return findings;

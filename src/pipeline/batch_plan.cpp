@@ -5,13 +5,12 @@
 #include "batch_plan.hpp"
 
 #include <algorithm>
-#include <sched.h>
-#include <thread>
 
 #include <fmt/format.h>
 
 #include "device_layout.hpp"
 #include "guest_edit.hpp"
+#include "imprint/base/parallel.hpp"
 #include "imprint/base/text.hpp"
 #include "imprint/image/clone.hpp"
 #include "imprint/ledger/ledger.hpp"
@@ -24,14 +23,6 @@
 namespace imprint::pipeline {
 
 namespace {
-
-/// Threads this process may run on: its affinity mask, which cgroups' cpusets and taskset set.
-unsigned usable_cpus() {
-  cpu_set_t cpus;
-  if (::sched_getaffinity(0, sizeof cpus, &cpus) != 0)
-    return std::max(1U, std::thread::hardware_concurrency());
-  return static_cast<unsigned>(std::max(1, CPU_COUNT(&cpus)));
-}
 
 /// Sizes of the first device's files: most others need as many blocks.
 Result<NominalSizes> nominal_sizes(const BatchPlan::Impl& plan) {

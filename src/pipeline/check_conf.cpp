@@ -7,7 +7,7 @@
 
 #include "imprint/base/text.hpp"
 #include "imprint/mender/conf.hpp"
-#include "imprint/mender/paths.hpp"
+#include "imprint/pipeline/conf_files.hpp"
 
 namespace imprint::pipeline {
 
@@ -19,15 +19,16 @@ void add_once(std::vector<std::string>& list, std::string text) {
 
 /// Without a rootfs in the image, or with one that is beyond us (squashfs), only the fallback file
 /// can be judged: the main file is wherever the rootfs comes from.
-Result<> check_root(image::FileSystems::Root& root, const WantedConf& wanted,
-                    std::vector<std::string>& warnings) {
-  const auto main = IMPRINT_TRY(read_main_conf(root));
-  const auto fallback = IMPRINT_TRY(read_text(root.tree, mender::kFallbackConf));
+Result<> check_root(const image::FileSystems::Root& root, const ConfFiles& conf,
+                    const WantedConf& wanted, std::vector<std::string>& warnings) {
+  const auto& [main, fallback] = conf;
   const mender::ConfFindings findings = mender::check_conf(main, fallback);
   if (!findings.errors.empty())
     return fail(Code::invalid_input, fmt::format("{}: {}", root.label, findings.errors.front()));
   for (const std::string& warning : findings.warnings)
     add_once(warnings, warning);
+  for (const std::string& missing : findings.missing)
+    add_once(warnings, missing);
 
   const manifest::IdentitySpec& identity = wanted.identity;
   const mender::EffectiveConf effective = IMPRINT_TRY(mender::effective_conf(main, fallback));
@@ -58,24 +59,11 @@ Result<> check_configuration(image::FileSystems& file_systems, const WantedConf&
   for (std::size_t i = 0; i < file_systems.roots().size(); ++i) {
     image::FileSystems::Root& root = file_systems.roots()[i];
     // A second rootfs without a configuration gets one with its first update, not from us.
-    if (i > 0 && !IMPRINT_TRY(read_main_conf(root))) continue;
-    IMPRINT_TRY(check_root(root, wanted, warnings));
+    const ConfFiles conf = IMPRINT_TRY(read_conf_files(root));
+    if (i > 0 && !conf.main) continue;
+    IMPRINT_TRY(check_root(root, conf, wanted, warnings));
   }
   return {};
-}
-
-Result<std::optional<std::string>> read_main_conf(image::FileSystems::Root& root) {
-  if (!root.has_rootfs) return std::optional<std::string>();
-  auto text = read_text(root.tree, mender::kMainConf);
-  if (!text && text.error().code == Code::unsupported) return std::optional<std::string>();
-  return text;
-}
-
-Result<std::optional<std::string>> read_text(image::DeviceTree& tree, std::string_view path) {
-  auto content = tree.read_file(path);
-  if (content) return std::optional<std::string>(std::string(text_of(*content)));
-  if (content.error().code == Code::not_found) return std::optional<std::string>();
-  return fail(std::move(content).error());
 }
 
 }  // namespace imprint::pipeline

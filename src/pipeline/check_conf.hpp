@@ -23,12 +23,4 @@ struct WantedConf {
 Result<> check_configuration(image::FileSystems& file_systems, const WantedConf& wanted,
                              std::vector<std::string>& warnings);
 
-/// The main file of a rootfs; none also when there is no rootfs, or one that cannot be read here
-/// (squashfs): the main file is not known then.
-[[nodiscard]] Result<std::optional<std::string>> read_main_conf(image::FileSystems::Root& root);
-
-/// Text of a file, or none when there is no such file.
-[[nodiscard]] Result<std::optional<std::string>> read_text(image::DeviceTree& tree,
-                                                           std::string_view path);
-
 }  // namespace imprint::pipeline

@@ -15,27 +15,6 @@ namespace {
 constexpr unsigned kImageMode = 0600;
 constexpr unsigned kBmapMode = 0644;
 
-Result<image::FileImage> open_base(const MaterializeRequest& request,
-                                   const golden::StoreHeader& header, const fs::path& target) {
-  const fs::path path = request.base.value_or(fs::path(header.base_path));
-  image::Unpacking unpacking = request.unpacking;
-  if (unpacking.directory.empty()) unpacking.directory = target.parent_path();
-  auto base = image::open_image(path, unpacking);
-  if (!base) {
-    return fail(std::move(base).error().context(fmt::format(
-        "base image of {} (say where it is now with --base)", quoted(request.store.string()))));
-  }
-  const crypto::Sha256Digest digest = IMPRINT_TRY(golden::content_digest(*base));
-  if (base->size_bytes() != header.base_size_bytes || digest != header.base_digest) {
-    return fail(Code::invalid_input,
-                fmt::format("{} is not the base image that {} was made from (content digest {}, "
-                            "expected {}): name it with --base",
-                            quoted(path.string()), quoted(request.store.string()), to_hex(digest),
-                            to_hex(header.base_digest)));
-  }
-  return base;
-}
-
 /// Reads the written image back: where the golden patch and the overlay wrote, their bytes must
 /// stand.
 Result<> check_written(const fs::path& path, const image::Patch& golden,
@@ -74,6 +53,26 @@ Result<> write_bmap(const fs::path& target, const fs::path& image_path,
 
 }  // namespace
 
+Result<image::FileImage> open_store_base(const fs::path& store, const golden::StoreHeader& header,
+                                         const std::optional<fs::path>& base,
+                                         const image::Unpacking& unpacking) {
+  const fs::path path = base.value_or(fs::path(header.base_path));
+  auto opened = image::open_image(path, unpacking);
+  if (!opened) {
+    return fail(std::move(opened).error().context(
+        fmt::format("base image of {} (say where it is now with --base)", quoted(store.string()))));
+  }
+  const crypto::Sha256Digest digest = IMPRINT_TRY(golden::content_digest(*opened));
+  if (opened->size_bytes() != header.base_size_bytes || digest != header.base_digest) {
+    return fail(Code::invalid_input,
+                fmt::format("{} is not the base image that {} was made from (content digest {}, "
+                            "expected {}): name it with --base",
+                            quoted(path.string()), quoted(store.string()), to_hex(digest),
+                            to_hex(header.base_digest)));
+  }
+  return opened;
+}
+
 Result<MaterializeReport> materialize(const MaterializeRequest& request) {
   const auto store = IMPRINT_TRY(golden::OverlayStore::open(request.store));
   const golden::StoreHeader& header = store.header();
@@ -90,7 +89,9 @@ Result<MaterializeReport> materialize(const MaterializeRequest& request) {
     return fail(Code::exists, fmt::format("{} exists already: use --force to overwrite it",
                                           quoted(target.string())));
   }
-  const auto base = IMPRINT_TRY(open_base(request, header, target));
+  image::Unpacking unpacking = request.unpacking;
+  if (unpacking.directory.empty()) unpacking.directory = target.parent_path();
+  const auto base = IMPRINT_TRY(open_store_base(request.store, header, request.base, unpacking));
   if (fs::equivalent(target, base.path(), ignored)) {
     return fail(Code::invalid_input,
                 fmt::format("{} is the base image itself: choose another --output",

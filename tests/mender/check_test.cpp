@@ -76,9 +76,9 @@ TEST(CheckConf, RefusesHalfAnIdentity) {
 }
 
 TEST(CheckConf, WarnsWhenThereIsNoServer) {
-  EXPECT_THAT(check_conf(std::nullopt, std::nullopt).warnings, ElementsAre(kNoServer));
-  EXPECT_THAT(check_conf(R"({"ServerURL":""})", "{}").warnings, ElementsAre(kNoServer));
-  EXPECT_THAT(check_conf(R"({"Servers":[]})", std::nullopt).warnings, ElementsAre(kNoServer));
+  EXPECT_THAT(check_conf(std::nullopt, std::nullopt).missing, ElementsAre(kNoServer));
+  EXPECT_THAT(check_conf(R"({"ServerURL":""})", "{}").missing, ElementsAre(kNoServer));
+  EXPECT_THAT(check_conf(R"({"Servers":[]})", std::nullopt).missing, ElementsAre(kNoServer));
 }
 
 TEST(CheckConf, WarnsWhenTheMainFileHidesADifferentFallback) {

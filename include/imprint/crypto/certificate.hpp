@@ -52,6 +52,8 @@ class Certificate {
   [[nodiscard]] std::optional<long> path_length() const;  ///< basicConstraints pathLen
   [[nodiscard]] bool may_sign_certificates() const;       ///< keyUsage absent or has keyCertSign
   [[nodiscard]] bool may_sign_crls() const;               ///< keyUsage absent or has cRLSign
+  /// Purposes and usages allow its key to authenticate a TLS client.
+  [[nodiscard]] bool may_be_tls_client() const;
   /// Object identifier of a critical extension that OpenSSL does not handle: verifiers refuse it.
   [[nodiscard]] std::optional<std::string> unhandled_critical_extension() const;
   [[nodiscard]] std::string signature_algorithm()
@@ -91,11 +93,15 @@ enum class Strictness { strict, plain };
 /// Whether `issuer` has the name that the certificate gives its issuer, and made its signature.
 [[nodiscard]] bool is_issued_by(const Certificate& certificate, const Certificate& issuer);
 
-/// Subject of a CA, in the order it is to be encoded. Values are checked by check_name_value.
+/// An attribute of a subject, which has them in the order in which they are encoded. Values are
+/// checked by check_name_value.
 struct SubjectAttribute {
   NameField field{};
   std::string value;
 };
+
+/// The same as Certificate::subject_text gives it.
+[[nodiscard]] std::string subject_text(std::span<const SubjectAttribute> subject);
 
 struct CaSpec {
   std::vector<SubjectAttribute> subject;

@@ -42,6 +42,8 @@ class ImageView {
 
   [[nodiscard]] const fs::path& path() const noexcept { return image_.path(); }
 
+  [[nodiscard]] const image::FileImage& file() const noexcept { return image_; }
+
   [[nodiscard]] const image::Layout& layout() const noexcept { return file_systems_->layout(); }
 
   /// The name spaces that were chosen, A first. Never empty.

@@ -93,7 +93,8 @@ class EffectiveConf {
 /// One line each.
 struct ConfFindings {
   std::vector<std::string> errors;    ///< a client would refuse this, in part or as a whole
-  std::vector<std::string> warnings;  ///< allowed, but seldom what was meant
+  std::vector<std::string> warnings;  ///< allowed, but clients differ in it, or it is seldom meant
+  std::vector<std::string> missing;   ///< what a client needs and no file has
 };
 
 /// Which of these settings (members of an object) a client would not have: the name of each that

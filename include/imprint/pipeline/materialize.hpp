@@ -6,6 +6,7 @@
 
 #include "imprint/base/file.hpp"
 #include "imprint/base/result.hpp"
+#include "imprint/golden/store.hpp"
 #include "imprint/image/decompress.hpp"
 
 namespace imprint::pipeline {
@@ -24,6 +25,13 @@ struct MaterializeReport {
   std::optional<fs::path> bmap;
   std::string id;
 };
+
+/// The image that a store's overlays lie over: `base`, else where the batch found it. One of other
+/// content is Code::invalid_input, with both digests.
+[[nodiscard]] Result<image::FileImage> open_store_base(const fs::path& store,
+                                                       const golden::StoreHeader& header,
+                                                       const std::optional<fs::path>& base,
+                                                       const image::Unpacking& unpacking);
 
 /// Makes the image of one device from an overlay store, byte-identical to what the image sink
 /// writes.
