@@ -1,0 +1,144 @@
+// The tables of a search for many patterns (search.cpp has the idea).
+
+#include "pattern_set.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace imprint::image {
+namespace {
+
+using Compiled = PatternSet::Compiled;
+
+constexpr std::size_t kWindows = 8;
+
+// 64 bits a window: fewer than 2 of 100 foreign windows have to be looked up. From 2^26 bits (8
+// MiB) on the bits would no longer be in a cache that is near.
+constexpr unsigned kLeastBits = 12;
+constexpr unsigned kMostBits = 26;
+
+/// How often such a window is met in other data, as a guess: runs of one byte are everywhere.
+[[nodiscard]] unsigned commonness(const std::byte* at) noexcept {
+  std::array<std::byte, 4> bytes{};
+  std::memcpy(bytes.data(), at, bytes.size());
+  std::ranges::sort(bytes);
+  const auto repeated = std::ranges::unique(bytes).size();
+  constexpr std::array<unsigned, 4> kWeight = {0, 1, 16, 256};
+  const unsigned zeros = window_at(at) == 0 ? 4096 : 0;
+  return kWeight.at(repeated) + zeros;
+}
+
+/// Where the eight windows of a pattern should start: the last of the best places.
+[[nodiscard]] std::uint32_t best_first_window(ByteView pattern) noexcept {
+  std::size_t best = 0;
+  unsigned least = ~0U;
+  for (std::size_t first = 0; first + PatternSet::kShortest <= pattern.size(); ++first) {
+    unsigned sum = 0;
+    for (std::size_t step = 0; step < kWindows; ++step)
+      sum += commonness(pattern.data() + first + step);
+    if (sum > least) continue;
+    least = sum;
+    best = first;
+  }
+  return static_cast<std::uint32_t>(best);
+}
+
+Result<> check(ByteView pattern, std::size_t index) {
+  if (pattern.size() < PatternSet::kShortest || pattern.size() > PatternSet::kLongest) {
+    return fail(Code::invalid_input,
+                fmt::format("pattern {} has {} bytes; a search takes patterns of {} to {}", index,
+                            pattern.size(), PatternSet::kShortest, PatternSet::kLongest));
+  }
+  if (std::ranges::all_of(pattern, [](std::byte byte) { return byte == std::byte{0}; }))
+    return fail(Code::invalid_input,
+                fmt::format("pattern {} is nothing but zeros, which are everywhere", index));
+  return {};
+}
+
+void copy_patterns(std::span<const ByteView> patterns, Compiled& set) {
+  std::size_t total = 0;
+  for (const ByteView pattern : patterns)
+    total += pattern.size();
+  set.bytes.resize(total);
+  set.places.reserve(patterns.size());
+  std::byte* at = set.bytes.data();
+  std::size_t offset = 0;
+  for (const ByteView pattern : patterns) {
+    std::ranges::copy(pattern, at + offset);
+    set.places.push_back({.offset = offset,
+                          .size = static_cast<std::uint32_t>(pattern.size()),
+                          .first_window = best_first_window(pattern)});
+    set.longest = std::max(set.longest, pattern.size());
+    offset += pattern.size();
+  }
+}
+
+/// Calls `visit` with each window of each pattern.
+template <class Visit>
+void for_each_window(const Compiled& set, Visit visit) {
+  for (std::size_t index = 0; index < set.places.size(); ++index) {
+    const std::byte* first = set.pattern(index).data() + set.places[index].first_window;
+    for (std::size_t step = 0; step < kWindows; ++step) {
+      visit(
+          Compiled::Entry{.window = window_at(first + step),
+                          .pattern_and_step = static_cast<std::uint32_t>(index * kWindows + step)});
+    }
+  }
+}
+
+/// A counting sort by bucket.
+void fill_tables(Compiled& set) {
+  const std::size_t windows = set.places.size() * kWindows;
+  const auto bucket_bits =
+      std::max(static_cast<unsigned>(std::bit_width(windows)), kLeastBits - 6U);
+  const unsigned bits = std::clamp(bucket_bits + 6U, kLeastBits, std::max(kMostBits, bucket_bits));
+  set.bit_shift = 32U - bits;
+  set.bucket_shift = 32U - bucket_bits;
+  set.bits.resize(std::size_t{1} << (bits - 6U));
+  set.bucket_ends.resize((std::size_t{1} << bucket_bits) + 2);
+  set.entries.resize(windows);
+
+  for_each_window(set, [&](const Compiled::Entry& entry) {
+    const std::uint32_t hash = Compiled::hash(entry.window);
+    const std::uint32_t bit = hash >> set.bit_shift;
+    set.bits[bit >> 6U] |= std::uint64_t{1} << (bit & 63U);
+    ++set.bucket_ends[(hash >> set.bucket_shift) + 2];
+    set.has_zero_window |= entry.window == 0;
+  });
+  for (std::size_t i = 1; i < set.bucket_ends.size(); ++i)
+    set.bucket_ends[i] += set.bucket_ends[i - 1];
+  // Now [i + 1] is where bucket i begins; filling moves it to where it ends.
+  for_each_window(set, [&](const Compiled::Entry& entry) {
+    const std::uint32_t bucket = Compiled::hash(entry.window) >> set.bucket_shift;
+    set.entries[set.bucket_ends[bucket + 1]++] = entry;
+  });
+}
+
+}  // namespace
+
+PatternSet::PatternSet(std::unique_ptr<const Compiled> compiled) : compiled_(std::move(compiled)) {}
+
+PatternSet::PatternSet(PatternSet&&) noexcept = default;
+PatternSet& PatternSet::operator=(PatternSet&&) noexcept = default;
+PatternSet::~PatternSet() = default;
+
+std::size_t PatternSet::size() const noexcept {
+  return compiled_->places.size();
+}
+
+Result<PatternSet> PatternSet::compile(std::span<const ByteView> patterns) {
+  // 2^27 patterns: their windows have a number of 30 bits.
+  if (patterns.size() >= std::size_t{1} << 27U)
+    return fail(Code::unsupported, "more than 134 million patterns at once cannot be searched for");
+  for (std::size_t index = 0; index < patterns.size(); ++index)
+    IMPRINT_TRY(check(patterns[index], index));
+  auto compiled = std::make_unique<Compiled>();
+  copy_patterns(patterns, *compiled);
+  fill_tables(*compiled);
+  return PatternSet(std::move(compiled));
+}
+
+}  // namespace imprint::image

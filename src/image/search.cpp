@@ -1,0 +1,233 @@
+// Searching an image for thousands of keys has to go at the speed of reading it. The work of
+// Aho-Corasick is per byte (300 MB/s here, and its tables for 10,000 patterns miss every cache);
+// memmem for each pattern is fast for one and hopeless for hundreds.
+//
+// Here only every eighth offset of the data is looked at. A pattern of 11 bytes or more has,
+// however it lies, a window of four bytes at such an offset, which is one of eight windows that
+// were chosen from it beforehand. A table of bits, indexed by a hash of the window, says "none of
+// ours" to all but 2 % of other windows; only then a hash table is looked up, and only for the same
+// window are the bytes compared. The loop has no branch that depends on the data, so the processor
+// has many lookups under way at a time; the bits of 10,000 patterns (1 MiB) may lie in the
+// second-level cache or beyond.
+//
+// 4 KiB of zeros at a time are skipped, holes of files are not even read. Figures:
+// docs/benchmarks.md.
+
+#include "imprint/image/search.hpp"
+
+#include <algorithm>
+#include <fcntl.h>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "imprint/base/text.hpp"
+#include "imprint/image/clone.hpp"
+#include "pattern_set.hpp"
+
+namespace imprint::image {
+namespace {
+
+using Compiled = PatternSet::Compiled;
+
+constexpr std::size_t kPage = 4096;
+constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
+constexpr std::size_t kStep = 8;
+constexpr std::size_t kGroup = 8 * kStep;
+
+[[nodiscard]] bool is_zero(ByteView bytes) noexcept {
+  return bytes.front() == std::byte{0} &&
+         std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
+}
+
+class Scanner {
+ public:
+  Scanner(const PatternSet& patterns, const SearchOptions& options)
+      : set_(patterns.compiled()),
+        options_(options) {}
+
+  /// Looks for the patterns in `bytes`, which begin at `offset` of the image and of whose first
+  /// `seen` everything is known. False when no more hits are wanted.
+  bool scan(ByteView bytes, std::size_t seen, std::uint64_t offset) {
+    bytes_ = bytes;
+    seen_ = seen;
+    offset_ = offset;
+    for (std::size_t at = 0; at < bytes.size() && result_.complete; at += kPage) {
+      const ByteView page = bytes.subspan(at, std::min(kPage, bytes.size() - at));
+      if (!set_.has_zero_window && is_zero(page)) continue;
+      scan_page(at, at + page.size());
+    }
+    return result_.complete;
+  }
+
+  [[nodiscard]] SearchResult take() {
+    std::ranges::sort(result_.hits);
+    return std::move(result_);
+  }
+
+ private:
+  void scan_page(std::size_t at, std::size_t end) {
+    for (; at + kGroup <= end; at += kGroup) {
+      const std::byte* group = bytes_.data() + at;
+      unsigned ours = 0;
+      for (unsigned i = 0; i < 8; ++i)
+        ours |= set_.may_be_ours(window_at(group + i * kStep)) << i;
+      for (; ours != 0; ours &= ours - 1)
+        look_up(at + static_cast<unsigned>(std::countr_zero(ours)) * kStep);
+    }
+    for (; at < end && at + 4 <= bytes_.size(); at += kStep)
+      if (set_.may_be_ours(window_at(bytes_.data() + at)) != 0) look_up(at);
+  }
+
+  void look_up(std::size_t at) {
+    const std::uint32_t window = window_at(bytes_.data() + at);
+    const std::uint32_t bucket = Compiled::hash(window) >> set_.bucket_shift;
+    const std::uint32_t end = set_.bucket_ends[bucket + 1];
+    for (std::uint32_t i = set_.bucket_ends[bucket]; i < end; ++i)
+      if (set_.entries[i].window == window) compare(at, set_.entries[i].pattern_and_step);
+  }
+
+  void compare(std::size_t at, std::uint32_t pattern_and_step) {
+    const std::uint32_t index = pattern_and_step / 8;
+    const Compiled::Place& place = set_.places[index];
+    const std::size_t before = place.first_window + pattern_and_step % 8;
+    if (before > at || place.size > bytes_.size() - (at - before)) return;
+    const std::size_t begin = at - before;
+    if (begin + place.size <= seen_) return;
+    if (std::memcmp(bytes_.data() + begin, set_.pattern(index).data(), place.size) != 0) return;
+    report({.offset = offset_ + begin, .pattern = index});
+  }
+
+  void report(const Hit& hit) {
+    if (!result_.complete || (options_.expected && options_.expected(hit))) return;
+    if (result_.hits.size() < options_.max_hits)
+      result_.hits.push_back(hit);
+    else
+      result_.complete = false;
+  }
+
+  const Compiled& set_;
+  const SearchOptions& options_;
+  ByteView bytes_;
+  std::size_t seen_ = 0;
+  std::uint64_t offset_ = 0;
+  SearchResult result_;
+};
+
+/// What of an image is worth reading, ascending.
+Result<std::vector<DataRange>> ranges_of(const ImageReader& image) {
+  const auto* file = dynamic_cast<const FileImage*>(&image);
+  if (file == nullptr)
+    return std::vector<DataRange>{{.offset = 0, .length_bytes = image.size_bytes()}};
+  std::vector<DataRange> ranges = IMPRINT_TRY(data_ranges(file->file()));
+  // The size of the opening counts, as it does for read().
+  for (DataRange& range : ranges) {
+    range.offset = std::min(range.offset, image.size_bytes());
+    range.length_bytes = std::min(range.length_bytes, image.size_bytes() - range.offset);
+  }
+  std::erase_if(ranges, [](const DataRange& range) { return range.length_bytes == 0; });
+  return ranges;
+}
+
+/// With `margin` more on both sides, so that a pattern that begins or ends with zeros is found when
+/// these are in a hole; what then touches becomes one.
+std::vector<DataRange> widened(const std::vector<DataRange>& ranges, std::uint64_t margin,
+                               std::uint64_t size) {
+  std::vector<DataRange> wide;
+  for (const DataRange& range : ranges) {
+    const std::uint64_t begin = range.offset - std::min(range.offset, margin);
+    const std::uint64_t length = range.offset - begin + range.length_bytes;
+    const std::uint64_t end = begin + length + std::min(margin, size - (begin + length));
+    if (!wide.empty() && begin <= wide.back().offset + wide.back().length_bytes)
+      wide.back().length_bytes = end - wide.back().offset;
+    else
+      wide.push_back({.offset = begin, .length_bytes = end - begin});
+  }
+  return wide;
+}
+
+/// Reads ranges piece by piece, with the end of the piece before in front of each.
+class Reading {
+ public:
+  Reading(const ImageReader& image, const PatternSet& patterns, const SearchOptions& options)
+      : image_(image),
+        options_(options),
+        overlap_(patterns.compiled().longest - 1),
+        scanner_(patterns, options),
+        memory_(kPieceBytes + 2 * kPage) {
+    // Pieces begin on a page, which the kernel copies faster to.
+    void* at = memory_.data() + kPage;
+    std::size_t room = memory_.size() - kPage;
+    piece_ = static_cast<std::byte*>(std::align(kPage, kPieceBytes, at, room));
+  }
+
+  /// False when no more hits are wanted.
+  Result<bool> read(DataRange range) {
+    std::size_t kept = 0;
+    while (range.length_bytes > 0) {
+      if (options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed))
+        return fail(Code::cancelled, "stopped while searching " + quoted(image_.path().native()));
+      const std::size_t size = piece_size(range);
+      IMPRINT_TRY(image_.read(range.offset, {piece_, size}));
+      const ByteView all(piece_ - kept, kept + size);
+      if (!scanner_.scan(all, kept, range.offset - kept)) return false;
+      if (options_.bytes_read != nullptr) *options_.bytes_read += size;
+      kept = std::min(overlap_, all.size());
+      std::memmove(piece_ - kept, all.last(kept).data(), kept);
+      range.offset += size;
+      range.length_bytes -= size;
+    }
+    return true;
+  }
+
+  [[nodiscard]] SearchResult take() { return scanner_.take(); }
+
+ private:
+  /// Up to the next multiple of a piece, so that all but the first and last are aligned in the
+  /// file.
+  [[nodiscard]] static std::size_t piece_size(const DataRange& range) noexcept {
+    const std::uint64_t room = kPieceBytes - range.offset % kPieceBytes;
+    return static_cast<std::size_t>(std::min(range.length_bytes, room));
+  }
+
+  const ImageReader& image_;
+  const SearchOptions& options_;
+  std::size_t overlap_;
+  Scanner scanner_;
+  crypto::WipedBytes memory_;
+  std::byte* piece_ = nullptr;
+};
+
+}  // namespace
+
+Result<SearchResult> search(const ImageReader& image, const PatternSet& patterns,
+                            const SearchOptions& options) {
+  if (patterns.size() == 0) return SearchResult{};
+  const std::vector<DataRange> data = IMPRINT_TRY(ranges_of(image));
+  const std::vector<DataRange> ranges =
+      widened(data, patterns.compiled().longest - 1, image.size_bytes());
+  Reading reading(image, patterns, options);
+  for (const DataRange& range : ranges) {
+    const bool go_on = IMPRINT_TRY(reading.read(range));
+    if (!go_on) break;
+  }
+  return reading.take();
+}
+
+Result<std::uint64_t> bytes_to_search(const ImageReader& image) {
+  const std::vector<DataRange> ranges = IMPRINT_TRY(ranges_of(image));
+  std::uint64_t sum = 0;
+  for (const DataRange& range : ranges)
+    sum += range.length_bytes;
+  return sum;
+}
+
+SearchResult search(ByteView bytes, const PatternSet& patterns, const SearchOptions& options,
+                    std::uint64_t offset) {
+  if (patterns.size() == 0) return {};
+  Scanner scanner(patterns, options);
+  scanner.scan(bytes, 0, offset);
+  return scanner.take();
+}
+
+}  // namespace imprint::image
