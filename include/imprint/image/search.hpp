@@ -53,7 +53,7 @@ struct SearchOptions {
   /// More hits than these are not looked for.
   std::size_t max_hits = 1000;
   /// Hits that do not count, being where they belong: not among the hits, nor among max_hits.
-  std::function<bool(const Hit&)> expected;
+  std::function<bool(const Hit&)> expected = {};
   const std::atomic<bool>* stop = nullptr;  ///< Code::cancelled soon after it is set
   std::atomic<std::uint64_t>* bytes_read =
       nullptr;  ///< grows by what was read, for a progress line
