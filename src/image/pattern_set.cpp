@@ -13,31 +13,27 @@ namespace {
 
 using Compiled = PatternSet::Compiled;
 
-constexpr std::size_t kWindows = 8;
-
-// 64 bits a window: fewer than 2 of 100 foreign windows have to be looked up. From 2^26 bits (8
-// MiB) on the bits would no longer be in a cache that is near.
+// 16 to 32 bits a window: up to 6 of 100 foreign windows have to be looked up. From 2^24 bits (2
+// MiB) on there are fewer a window, as the bits would no longer lie in a cache that is near.
 constexpr unsigned kLeastBits = 12;
-constexpr unsigned kMostBits = 26;
+constexpr unsigned kMostBits = 24;
 
 /// How often such a window is met in other data, as a guess: runs of one byte are everywhere.
 [[nodiscard]] unsigned commonness(const std::byte* at) noexcept {
-  std::array<std::byte, 4> bytes{};
+  std::array<std::byte, kWindowBytes> bytes{};
   std::memcpy(bytes.data(), at, bytes.size());
   std::ranges::sort(bytes);
-  const auto repeated = std::ranges::unique(bytes).size();
-  constexpr std::array<unsigned, 4> kWeight = {0, 1, 16, 256};
-  const unsigned zeros = window_at(at) == 0 ? 4096 : 0;
-  return kWeight.at(repeated) + zeros;
+  const std::size_t repeated = std::ranges::unique(bytes).size();
+  return (1U << (2 * repeated)) + (window_at(at) == 0 ? 1U << 20U : 0U);
 }
 
-/// Where the eight windows of a pattern should start: the last of the best places.
-[[nodiscard]] std::uint32_t best_first_window(ByteView pattern) noexcept {
+/// Where the windows of a pattern should start: the last of the best places.
+[[nodiscard]] std::uint32_t best_first_window(ByteView pattern, std::size_t windows) noexcept {
   std::size_t best = 0;
   unsigned least = ~0U;
-  for (std::size_t first = 0; first + PatternSet::kShortest <= pattern.size(); ++first) {
+  for (std::size_t first = 0; first + windows - 1 + kWindowBytes <= pattern.size(); ++first) {
     unsigned sum = 0;
-    for (std::size_t step = 0; step < kWindows; ++step)
+    for (std::size_t step = 0; step < windows; ++step)
       sum += commonness(pattern.data() + first + step);
     if (sum > least) continue;
     least = sum;
@@ -60,8 +56,10 @@ Result<> check(ByteView pattern, std::size_t index) {
 
 void copy_patterns(std::span<const ByteView> patterns, Compiled& set) {
   std::size_t total = 0;
-  for (const ByteView pattern : patterns)
+  for (const ByteView pattern : patterns) {
     total += pattern.size();
+    if (pattern.size() < kWindowBytes - 1 + set.step) set.step = 4;
+  }
   set.bytes.resize(total);
   set.places.reserve(patterns.size());
   std::byte* at = set.bytes.data();
@@ -70,50 +68,48 @@ void copy_patterns(std::span<const ByteView> patterns, Compiled& set) {
     std::ranges::copy(pattern, at + offset);
     set.places.push_back({.offset = offset,
                           .size = static_cast<std::uint32_t>(pattern.size()),
-                          .first_window = best_first_window(pattern)});
+                          .first_window = best_first_window(pattern, set.step)});
     set.longest = std::max(set.longest, pattern.size());
     offset += pattern.size();
   }
 }
 
-/// Calls `visit` with each window of each pattern.
+/// Calls `visit` with the hash of each window of each pattern, and which it is.
 template <class Visit>
 void for_each_window(const Compiled& set, Visit visit) {
   for (std::size_t index = 0; index < set.places.size(); ++index) {
     const std::byte* first = set.pattern(index).data() + set.places[index].first_window;
-    for (std::size_t step = 0; step < kWindows; ++step) {
-      visit(
-          Compiled::Entry{.window = window_at(first + step),
-                          .pattern_and_step = static_cast<std::uint32_t>(index * kWindows + step)});
+    for (std::size_t step = 0; step < set.step; ++step) {
+      visit(Compiled::hash(window_at(first + step)),
+            static_cast<std::uint32_t>(index * set.step + step));
     }
   }
 }
 
 /// A counting sort by bucket.
 void fill_tables(Compiled& set) {
-  const std::size_t windows = set.places.size() * kWindows;
+  const std::size_t windows = set.places.size() * set.step;
   const auto bucket_bits =
-      std::max(static_cast<unsigned>(std::bit_width(windows)), kLeastBits - 6U);
-  const unsigned bits = std::clamp(bucket_bits + 6U, kLeastBits, std::max(kMostBits, bucket_bits));
-  set.bit_shift = 32U - bits;
-  set.bucket_shift = 32U - bucket_bits;
+      std::max(static_cast<unsigned>(std::bit_width(windows)), kLeastBits - 4U);
+  const unsigned bits = std::max(std::min(bucket_bits + 4U, kMostBits), bucket_bits);
+  set.bit_shift = 64U - bits;
+  set.bucket_shift = 64U - bucket_bits;
   set.bits.resize(std::size_t{1} << (bits - 6U));
   set.bucket_ends.resize((std::size_t{1} << bucket_bits) + 2);
   set.entries.resize(windows);
 
-  for_each_window(set, [&](const Compiled::Entry& entry) {
-    const std::uint32_t hash = Compiled::hash(entry.window);
-    const std::uint32_t bit = hash >> set.bit_shift;
+  for_each_window(set, [&](std::uint64_t hash, std::uint32_t) {
+    const std::uint64_t bit = hash >> set.bit_shift;
     set.bits[bit >> 6U] |= std::uint64_t{1} << (bit & 63U);
     ++set.bucket_ends[(hash >> set.bucket_shift) + 2];
-    set.has_zero_window |= entry.window == 0;
+    set.has_zero_window |= hash == 0;
   });
   for (std::size_t i = 1; i < set.bucket_ends.size(); ++i)
     set.bucket_ends[i] += set.bucket_ends[i - 1];
   // Now [i + 1] is where bucket i begins; filling moves it to where it ends.
-  for_each_window(set, [&](const Compiled::Entry& entry) {
-    const std::uint32_t bucket = Compiled::hash(entry.window) >> set.bucket_shift;
-    set.entries[set.bucket_ends[bucket + 1]++] = entry;
+  for_each_window(set, [&](std::uint64_t hash, std::uint32_t pattern_and_step) {
+    set.entries[set.bucket_ends[(hash >> set.bucket_shift) + 1]++] = {
+        .hash = static_cast<std::uint32_t>(hash), .pattern_and_step = pattern_and_step};
   });
 }
 

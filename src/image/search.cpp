@@ -16,6 +16,7 @@
 #include "imprint/image/search.hpp"
 
 #include <algorithm>
+#include <array>
 #include <fcntl.h>
 #include <utility>
 
@@ -32,8 +33,6 @@ using Compiled = PatternSet::Compiled;
 
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
-constexpr std::size_t kStep = 8;
-constexpr std::size_t kGroup = 8 * kStep;
 
 [[nodiscard]] bool is_zero(ByteView bytes) noexcept {
   return bytes.front() == std::byte{0} &&
@@ -66,36 +65,58 @@ class Scanner {
   }
 
  private:
+  /// In passes, each over all that the one before has left: so the processor waits for many
+  /// lookups at a time, and guesses no branch wrong.
   void scan_page(std::size_t at, std::size_t end) {
-    for (; at + kGroup <= end; at += kGroup) {
-      const std::byte* group = bytes_.data() + at;
-      unsigned ours = 0;
-      for (unsigned i = 0; i < 8; ++i)
-        ours |= set_.may_be_ours(window_at(group + i * kStep)) << i;
-      for (; ours != 0; ours &= ours - 1)
-        look_up(at + static_cast<unsigned>(std::countr_zero(ours)) * kStep);
+    const std::size_t count = set_.step == 8 ? candidates<8>(at, end) : candidates<4>(at, end);
+    const std::span<const std::size_t> found(candidates_.data(), count);
+    for (const std::size_t candidate : found)
+      __builtin_prefetch(&set_.bucket_ends[bucket_at(candidate)]);
+    for (const std::size_t candidate : found)
+      __builtin_prefetch(set_.entries.data() + set_.bucket_ends[bucket_at(candidate)]);
+    for (const std::size_t candidate : found)
+      look_up(candidate);
+  }
+
+  /// Offsets of windows that may be ours.
+  template <std::size_t Step>
+  std::size_t candidates(std::size_t at, std::size_t end) {
+    end = std::min(end, bytes_.size() - std::min(bytes_.size(), kWindowBytes - 1));
+    std::size_t count = 0;
+    for (; at < end; at += Step) {
+      candidates_[count] = at;
+      count += set_.may_be_ours(hash_at(at));
     }
-    for (; at < end && at + 4 <= bytes_.size(); at += kStep)
-      if (set_.may_be_ours(window_at(bytes_.data() + at)) != 0) look_up(at);
+    return count;
+  }
+
+  [[nodiscard]] std::uint64_t hash_at(std::size_t at) const noexcept {
+    return Compiled::hash(window_at(bytes_.data() + at));
+  }
+
+  [[nodiscard]] std::size_t bucket_at(std::size_t at) const noexcept {
+    return hash_at(at) >> set_.bucket_shift;
   }
 
   void look_up(std::size_t at) {
-    const std::uint32_t window = window_at(bytes_.data() + at);
-    const std::uint32_t bucket = Compiled::hash(window) >> set_.bucket_shift;
+    const std::uint64_t hash = hash_at(at);
+    const std::uint64_t bucket = hash >> set_.bucket_shift;
     const std::uint32_t end = set_.bucket_ends[bucket + 1];
-    for (std::uint32_t i = set_.bucket_ends[bucket]; i < end; ++i)
-      if (set_.entries[i].window == window) compare(at, set_.entries[i].pattern_and_step);
+    for (std::uint32_t i = set_.bucket_ends[bucket]; i < end; ++i) {
+      const Compiled::Entry& entry = set_.entries[i];
+      if (entry.hash == static_cast<std::uint32_t>(hash)) compare(at, entry.pattern_and_step);
+    }
   }
 
-  void compare(std::size_t at, std::uint32_t pattern_and_step) {
-    const std::uint32_t index = pattern_and_step / 8;
+  void compare(std::size_t at, std::size_t pattern_and_step) {
+    const std::size_t index = pattern_and_step / set_.step;
     const Compiled::Place& place = set_.places[index];
-    const std::size_t before = place.first_window + pattern_and_step % 8;
+    const std::size_t before = place.first_window + pattern_and_step % set_.step;
     if (before > at || place.size > bytes_.size() - (at - before)) return;
     const std::size_t begin = at - before;
     if (begin + place.size <= seen_) return;
     if (std::memcmp(bytes_.data() + begin, set_.pattern(index).data(), place.size) != 0) return;
-    report({.offset = offset_ + begin, .pattern = index});
+    report({.offset = offset_ + begin, .pattern = static_cast<std::uint32_t>(index)});
   }
 
   void report(const Hit& hit) {
@@ -108,6 +129,7 @@ class Scanner {
 
   const Compiled& set_;
   const SearchOptions& options_;
+  std::array<std::size_t, kPage / 4> candidates_{};
   ByteView bytes_;
   std::size_t seen_ = 0;
   std::uint64_t offset_ = 0;
