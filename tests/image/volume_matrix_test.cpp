@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "ext_image.hpp"
+#include "imprint/image/consistency.hpp"
 #include "imprint/image/volume.hpp"
 #include "support/command.hpp"
 #include "support/matchers.hpp"
@@ -219,6 +220,7 @@ void Matrix::edit(Volume& volume) {
 }
 
 void Matrix::judge_by_ourselves(const ExtImage& ext, const Canvas& canvas) {
+  EXPECT_THAT(check_consistency(canvas, ext.partition()), IsOk());
   const auto volume = Volume::open_read(canvas, ext.partition());
   ASSERT_THAT(volume, IsOk());
   for (const auto& [path, content] : expected_.files) {
@@ -310,6 +312,10 @@ void Matrix::judge_by_kernel(const ExtImage& ext) {
   EXPECT_GT(stdfs::remove_all(mounted / "new/many"), 100U);
   mounted.unmount();
   EXPECT_EQ(ext.fsck_complaints(), "") << "after the kernel's turn";
+  const FileImage result = FileImage::open(ext.result_path()).value();
+  Partition alone = ext.partition();
+  alone.offset_bytes = 0;
+  EXPECT_THAT(check_consistency(result, alone), IsOk()) << "after the kernel's turn";
 }
 
 TEST_P(Matrix, EveryOperationLeavesASoundFileSystem) {
@@ -318,6 +324,7 @@ TEST_P(Matrix, EveryOperationLeavesASoundFileSystem) {
   ExtImage ext(shape);
   ext.prepare({"ea_set old/swap5000 user.carried along",
                "ea_set old/swap10 user.long " + std::string(400, 'w')});
+  EXPECT_THAT(check_consistency(ext.image(), ext.partition()), IsOk()) << "as mke2fs made it";
   Canvas canvas(ext.image());
   {
     auto volume = Volume::open_edit(canvas, ext.partition(), edit_time());
