@@ -54,6 +54,16 @@ Result<std::string> judge(OpenImage& image) {
 
 }  // namespace
 
+Result<> check_partitions(const image::ImageReader& bytes,
+                          std::span<const image::Partition> partitions) {
+  for (const image::Partition& partition : partitions) {
+    if (!partition.file_system.starts_with("ext")) continue;
+    auto sound = image::check_consistency(bytes, partition);
+    if (!sound && sound.error().code != Code::unsupported) return sound;
+  }
+  return {};
+}
+
 bool check_file_systems(OpenImage& image, Findings& findings) {
   const auto data = image::data_partition(image.layout, image.file.path());
   if (!data) {

@@ -13,7 +13,13 @@ bool ImageVerdict::passed() const noexcept {
 }
 
 void Findings::add(std::string_view check, Outcome outcome, std::string detail) {
-  checks_.push_back({.name = check, .outcome = outcome, .detail = printable(detail)});
+  detail = printable(detail);
+  // Two roots may lead to one file.
+  const bool is_known = std::ranges::any_of(checks_, [&](const Check& known) {
+    return known.name == check && known.outcome == outcome && known.detail == detail;
+  });
+  if (is_known) return;
+  checks_.push_back({.name = check, .outcome = outcome, .detail = std::move(detail)});
 }
 
 }  // namespace imprint::verify

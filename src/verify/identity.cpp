@@ -82,7 +82,7 @@ class Judge {
 
   std::optional<Identity> run(std::vector<Client>& clients) {
     for (Client& client : clients) {
-      prefix_ = prefix_of(image_, *client.root);
+      root_ = client.root;
       look_at_certificate(client);
       look_at_key(client);
     }
@@ -94,13 +94,16 @@ class Judge {
   }
 
  private:
-  void failed(std::string_view check, std::string_view why) {
-    findings_.failed(check, prefix_ + std::string(why));
+  /// Before what is said of the file under this path.
+  [[nodiscard]] std::string prefix(const std::string& path) const {
+    return prefix_of(image_, *root_, path);
   }
 
   void look_at_certificate(Client& client) {
     const std::string& path = *client.conf.certificate();
-    const auto fails = [this](const Error& error) { failed(check::kCertificate, error.message()); };
+    const auto fails = [&](const Error& error) {
+      findings_.failed(check::kCertificate, prefix(path) + error.message());
+    };
     const auto file = read_named_file(client.root->tree, "HttpsClient.Certificate", path);
     if (!file) return fails(file.error());
     if (is_known(certificate_places_, file->location)) return;
@@ -109,10 +112,11 @@ class Judge {
     auto certificate = read_certificate(*file, path, others);
     if (!certificate) return fails(certificate.error());
     if (certificate_ && certificate_->fingerprint() != certificate->fingerprint())
-      return failed(check::kCertificate, path + " is another certificate than in the other rootfs");
+      return fails(
+          Error(Code::check_failed, path + " is another certificate than in the other rootfs"));
     const auto mode = check_mode(*file, path, mender::kCertificateMode);
     if (mode) {
-      std::string detail = fmt::format("{}{}, serial {}", prefix_, certificate->subject_text(),
+      std::string detail = fmt::format("{}{}, serial {}", prefix(path), certificate->subject_text(),
                                        certificate->serial_hex());
       if (others > 0)
         detail += fmt::format(" (and {} more, which clients from 4.0 on do not send)", others);
@@ -126,10 +130,12 @@ class Judge {
   void look_at_key(Client& client) {
     const std::string& path = *client.conf.key();
     if (path.starts_with("pkcs11:")) {
-      findings_.skipped(check::kKey, prefix_ + "it is in a PKCS#11 token of the device");
+      findings_.skipped(check::kKey, "it is in a PKCS#11 token of the device");
       return;
     }
-    const auto fails = [this](const Error& error) { failed(check::kKey, error.message()); };
+    const auto fails = [&](const Error& error) {
+      findings_.failed(check::kKey, prefix(path) + error.message());
+    };
     const auto file = read_named_file(client.root->tree, "HttpsClient.Key", path);
     if (!file) return fails(file.error());
     if (is_known(key_places_, file->location)) return;
@@ -144,18 +150,19 @@ class Judge {
   void judge_key(const NamedFile& file, const std::string& path, const std::string& form,
                  const crypto::PrivateKey& key) {
     if (const auto mode = check_mode(file, path, mender::kKeyMode); !mode)
-      return failed(check::kKey, mode.error().message());
+      return findings_.failed(check::kKey, prefix(path) + mode.error().message());
     if (!certificate_)
-      return findings_.skipped(check::kKey, prefix_ + "there is no certificate it could belong to");
+      return findings_.skipped(check::kKey, "there is no certificate it could belong to");
     if (!crypto::belongs_together(key, *certificate_))
-      return failed(check::kKey, path + " does not belong to the certificate");
+      return findings_.failed(check::kKey,
+                              prefix(path) + path + " does not belong to the certificate");
     findings_.passed(check::kKey,
-                     fmt::format("{}{} ({}) belongs to the certificate", prefix_, path, form));
+                     fmt::format("{}{} ({}) belongs to the certificate", prefix(path), path, form));
   }
 
   OpenImage& image_;
   Findings& findings_;
-  std::string prefix_;
+  const image::FileSystems::Root* root_ = nullptr;
   std::optional<crypto::Certificate> certificate_;
   std::vector<Location> certificate_places_;
   std::optional<crypto::PrivateKey> key_;

@@ -32,7 +32,7 @@ class ImageJudge {
 
   Judged run() {
     const Result<> opened = target_.store == nullptr ? judge_file() : judge_overlay();
-    if (!opened) findings_.failed(check::kPartitions, opened.error().message());
+    if (!opened) explain(opened.error());
     return std::move(judged_);
   }
 
@@ -80,6 +80,19 @@ class ImageJudge {
       image.layers.push_back({piece.offset, overlay.bytes_of(piece)});
     judge(image);
     return {};
+  }
+
+  /// Why an image could not be opened. Whoever looks for the part that each partition plays meets
+  /// damaged file systems first.
+  void explain(const Error& error) {
+    if (target_.store == nullptr) {
+      const auto file = image::FileImage::open(target_.path);
+      const auto table = file ? image::read_partition_table(*file)
+                              : Result<image::PartitionTable>(fail(file.error()));
+      const auto sound = table ? check_partitions(*file, table->partitions) : Result<>();
+      if (!sound) return findings_.failed(check::kFileSystems, sound.error().message());
+    }
+    findings_.failed(check::kPartitions, error.message());
   }
 
   void judge(OpenImage& image) {

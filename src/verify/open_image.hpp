@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "imprint/base/bytes.hpp"
@@ -34,6 +35,13 @@ struct OpenImage {
 [[nodiscard]] inline std::string prefix_of(const OpenImage& image,
                                            const image::FileSystems::Root& root) {
   return image.roots.size() > 1 ? root.label + ": " : std::string();
+}
+
+/// The same before a finding about a path: none where all roots have the same file.
+[[nodiscard]] inline std::string prefix_of(const OpenImage& image,
+                                           const image::FileSystems::Root& root,
+                                           std::string_view path) {
+  return path.starts_with("/data/") ? std::string() : prefix_of(image, root);
 }
 
 }  // namespace imprint::verify

@@ -80,7 +80,10 @@ void check_chain(const Certificate& certificate, const Trust& trust, TimePoint a
     return findings.skipped(check::kChain, "say whom to trust with --ca");
   if (findings.has_failed(check::kPurpose))
     return findings.skipped(check::kChain, "verifiers look at the purpose first");
-  const TimePoint when = std::clamp(at, certificate.not_before(), certificate.not_after());
+  // OpenSSL counts the last second as over.
+  const TimePoint last =
+      std::max(certificate.not_before(), certificate.not_after() - std::chrono::seconds(1));
+  const TimePoint when = std::clamp(at, certificate.not_before(), last);
   const auto verify = [&](crypto::Strictness strictness) {
     return crypto::verify_client_certificate(certificate, {}, trust.authorities, when, strictness);
   };

@@ -46,9 +46,9 @@ Result<std::string> artifact_key(const NamedFile& file, const std::string& path)
 void check_trust_files(OpenImage& image, std::vector<Client>& clients, TimePoint at,
                        Findings& findings) {
   for (Client& client : clients) {
-    const std::string prefix = prefix_of(image, *client.root);
     const auto judge = [&](std::string_view check, std::string_view setting,
                            const std::string& path, const auto& look) {
+      const std::string prefix = prefix_of(image, *client.root, path);
       const auto file = read_named_file(client.root->tree, setting, path);
       const Result<std::string> found =
           file ? look(*file) : Result<std::string>(fail(file.error()));
