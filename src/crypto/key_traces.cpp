@@ -9,7 +9,9 @@
 //   the text into pieces that do not overlap: one break spoils one piece. A P-256 scalar has 42
 //   characters of base64, which a line end and a block's end may both fall into: three pieces.
 // - RSA numbers are long and all of them stand in each file: the first 32 bytes of each are enough,
-//   and keep a set for 10,000 keys small.
+//   of two in the rarer forms, which keeps a set for 10,000 keys small.
+// - PEM text in JSON or YAML is often base64 once more. The characters of a piece are then what a
+//   number is else.
 //
 // A piece has 72 bits or more. In 2^40 bytes of random data one of 2^20 pieces would turn up with a
 // chance of 1 in 4,000. Numbers that are not random (test keys with a scalar of 1) would turn up
@@ -35,15 +37,22 @@ namespace {
 
 constexpr std::size_t kLargestNumber = 512;  // d of RSA 4096
 constexpr std::size_t kHeadOfRsaNumber = 32;
+constexpr std::size_t kNumbersInRareForms = 2;
 
-// Length of pieces: 96 bits, 72 bits, 80 bits, 72 bits.
-constexpr std::size_t kNumberPiece = 12;
-constexpr std::size_t kBase64Piece = 12;
-constexpr std::size_t kHexPiece = 20;
-constexpr std::size_t kColonPiece = 26;
+/// How a text is cut: pieces of at least `length`, at least `count` of them.
+struct Cut {
+  std::size_t length;
+  std::size_t count;
+};
 
-// Of twelve random characters of base64 five or fewer differ with a chance of 1 in 2 million, and a
-// key has many pieces.
+// Pieces are of 15 bytes or more, which a search takes fastest: 120 bits, 90, 80 and 72.
+constexpr Cut kNumberCut{.length = 15, .count = 2};
+constexpr Cut kBase64Cut{.length = 15, .count = 3};
+constexpr Cut kHexCut{.length = 20, .count = 3};
+constexpr Cut kColonCut{.length = 26, .count = 4};
+
+// Of 20 random hex digits five or fewer differ with a chance of 1 in 3 million, and a key has many
+// pieces.
 constexpr std::size_t kLeastDistinct = 6;
 
 constexpr std::array<std::string_view, 6> kMarks = {
@@ -120,7 +129,99 @@ Result<std::vector<SecretBytes>> secret_numbers(const PrivateKey& key) {
   return text;
 }
 
+/// The characters of a text's base64 that have bits of this text only, when `before` other bytes
+/// stand in front of its first (modulo three).
+[[nodiscard]] SecretBytes base64_of(ByteView bytes, std::size_t before) {
+  SecretBytes octets_before(before);
+  octets_before.append(bytes);
+  SecretBytes text((octets_before.size() + 2) / 3 * 4);
+  put_base64(reinterpret_cast<char*>(text.data()), octets_before.view());
+  const std::size_t begin = (before * 8 + 5) / 6;
+  const std::size_t end = octets_before.size() * 8 / 6;
+  return SecretBytes(text.view().subspan(begin, end - begin));
+}
+
+/// With the two characters that base64url has instead.
+[[nodiscard]] SecretBytes for_urls(ByteView base64) {
+  SecretBytes text(base64);
+  std::ranges::replace(text.mutable_view(), std::byte{'+'}, std::byte{'-'});
+  std::ranges::replace(text.mutable_view(), std::byte{'/'}, std::byte{'_'});
+  return text;
+}
+
+/// Where a text of this size is cut: as many pieces as fit beside each other or, when these are too
+/// few, pieces that overlap.
+[[nodiscard]] std::vector<std::pair<std::size_t, std::size_t>> pieces(std::size_t size, Cut cut) {
+  std::vector<std::pair<std::size_t, std::size_t>> found;
+  const std::size_t fitting = size / cut.length;
+  if (fitting == 0) return found;
+  for (std::size_t i = 0; fitting >= cut.count && i < fitting; ++i) {
+    const std::size_t begin = i * size / fitting;
+    found.emplace_back(begin, (i + 1) * size / fitting - begin);
+  }
+  for (std::size_t i = 0; fitting < cut.count && i < cut.count; ++i)
+    found.emplace_back(i * (size - cut.length) / (cut.count - 1), cut.length);
+  return found;
+}
+
 }  // namespace
+
+class KeyTraces::Collector {
+ public:
+  explicit Collector(KeyTraces& into) : into_(into) {}
+
+  void add_common_forms(ByteView number) {
+    add_pieces(number, kNumberCut, TraceForm::number);
+    // As the big-number libraries of little-endian machines hold it: in a core dump, in swap.
+    SecretBytes reversed(number);
+    std::ranges::reverse(reversed.mutable_view());
+    add_pieces(reversed.view(), kNumberCut, TraceForm::reversed);
+    for (std::size_t before = 0; before < 3; ++before) {
+      const SecretBytes text = base64_of(number, before);
+      const SecretBytes url = for_urls(text.view());
+      for (const auto& [begin, size] : pieces(text.size(), kBase64Cut)) {
+        const ByteView piece = text.view().subspan(begin, size);
+        const ByteView url_piece = url.view().subspan(begin, size);
+        add(piece, TraceForm::base64);
+        if (!std::ranges::equal(piece, url_piece)) add(url_piece, TraceForm::base64);
+      }
+    }
+  }
+
+  void add_rare_forms(ByteView number) {
+    constexpr std::string_view kLower = "0123456789abcdef";
+    constexpr std::string_view kUpper = "0123456789ABCDEF";
+    for (const std::string_view digits : {kLower, kUpper})
+      add_pieces(hex(number, digits, "").view(), kHexCut, TraceForm::hex);
+    // As openssl and certtool print it, 15 or 16 bytes a line.
+    add_pieces(hex(number, kLower, ":").view(), kColonCut, TraceForm::hex);
+    for (std::size_t before = 0; before < 3; ++before)
+      add_base64_of_base64(base64_of(number, before).view());
+  }
+
+ private:
+  void add_base64_of_base64(ByteView text) {
+    for (const auto& [begin, size] : pieces(text.size(), kBase64Cut)) {
+      const ByteView piece = text.subspan(begin, size);
+      if (!looks_random(piece)) continue;
+      for (std::size_t before = 0; before < 3; ++before)
+        add(base64_of(piece, before).view(), TraceForm::base64_twice);
+    }
+  }
+
+  void add_pieces(ByteView text, Cut cut, TraceForm form) {
+    for (const auto& [begin, size] : pieces(text.size(), cut))
+      add(text.subspan(begin, size), form);
+  }
+
+  void add(ByteView piece, TraceForm form) {
+    if (!looks_random(piece)) return;
+    into_.places_.push_back({.offset = into_.bytes_.size(), .size = piece.size(), .form = form});
+    into_.bytes_.append(piece);
+  }
+
+  KeyTraces& into_;
+};
 
 std::string_view name(TraceForm form) noexcept {
   switch (form) {
@@ -130,6 +231,8 @@ std::string_view name(TraceForm form) noexcept {
       return "the number backwards";
     case TraceForm::base64:
       return "base64";
+    case TraceForm::base64_twice:
+      return "base64 of base64";
     case TraceForm::hex:
       return "hex";
   }
@@ -142,69 +245,19 @@ std::span<const std::string_view> private_key_marks() noexcept {
 
 Result<KeyTraces> KeyTraces::of(const PrivateKey& key) {
   KeyTraces traces;
+  Collector collector(traces);
   const std::vector<SecretBytes> numbers = IMPRINT_TRY(secret_numbers(key));
-  for (const SecretBytes& number : numbers)
-    traces.add_number(without_leading_zeros(number.view()));
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const ByteView number = without_leading_zeros(numbers[i].view());
+    collector.add_common_forms(number);
+    if (i < kNumbersInRareForms) collector.add_rare_forms(number);
+  }
   return traces;
 }
 
 KeyTrace KeyTraces::operator[](std::size_t index) const noexcept {
   const Place& place = places_[index];
   return {.bytes = bytes_.view().subspan(place.offset, place.size), .form = place.form};
-}
-
-void KeyTraces::add(ByteView piece, TraceForm form) {
-  if (!looks_random(piece)) return;
-  places_.push_back({.offset = bytes_.size(), .size = piece.size(), .form = form});
-  bytes_.append(piece);
-}
-
-/// As many pieces of at least `length` as fit beside each other; when `count` are more than these,
-/// `count` pieces of `length` that overlap.
-void KeyTraces::add_pieces(ByteView text, std::size_t length, std::size_t count, TraceForm form) {
-  const std::size_t fitting = text.size() / length;
-  if (fitting == 0) return;
-  for (std::size_t i = 0; fitting < count && i < count; ++i)
-    add(text.subspan(i * (text.size() - length) / (count - 1), length), form);
-  for (std::size_t i = 0; fitting >= count && i < fitting; ++i) {
-    const std::size_t begin = i * text.size() / fitting;
-    add(text.subspan(begin, (i + 1) * text.size() / fitting - begin), form);
-  }
-}
-
-void KeyTraces::add_number(ByteView number) {
-  add_pieces(number, kNumberPiece, 0, TraceForm::number);
-  // As the big-number libraries of little-endian machines hold it: in a core dump, in swap.
-  SecretBytes reversed(number);
-  std::ranges::reverse(reversed.mutable_view());
-  add_pieces(reversed.view(), kNumberPiece, 0, TraceForm::reversed);
-  add_base64(number);
-  add_hex(number);
-}
-
-void KeyTraces::add_base64(ByteView number) {
-  for (std::size_t before = 0; before < 3; ++before) {
-    SecretBytes octets_before(before);
-    octets_before.append(number);
-    SecretBytes text((octets_before.size() + 2) / 3 * 4);
-    put_base64(reinterpret_cast<char*>(text.data()), octets_before.view());
-    const std::size_t begin = (before * 8 + 5) / 6;
-    const std::size_t end = octets_before.size() * 8 / 6;
-    const ByteView own = text.view().subspan(begin, end - begin);
-    add_pieces(own, kBase64Piece, 0, TraceForm::base64);
-  }
-}
-
-void KeyTraces::add_hex(ByteView number) {
-  constexpr std::string_view kLower = "0123456789abcdef";
-  constexpr std::string_view kUpper = "0123456789ABCDEF";
-  for (const std::string_view digits : {kLower, kUpper}) {
-    const SecretBytes text = hex(number, digits, "");
-    add_pieces(text.view(), kHexPiece, 0, TraceForm::hex);
-  }
-  // As openssl and certtool print it, 15 or 16 bytes a line.
-  const SecretBytes text = hex(number, kLower, ":");
-  add_pieces(text.view(), kColonPiece, 4, TraceForm::hex);
 }
 
 }  // namespace imprint::crypto
