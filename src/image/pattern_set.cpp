@@ -16,7 +16,7 @@ using Compiled = PatternSet::Compiled;
 // 16 to 32 bits a window: up to 6 of 100 foreign windows have to be looked up. From 2^24 bits (2
 // MiB) on there are fewer a window, as the bits would no longer lie in a cache that is near.
 constexpr unsigned kLeastBits = 12;
-constexpr unsigned kMostBits = 24;
+constexpr unsigned kMostBits = 26;
 
 /// How often such a window is met in other data, as a guess: runs of one byte are everywhere.
 [[nodiscard]] unsigned commonness(const std::byte* at) noexcept {
