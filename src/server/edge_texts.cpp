@@ -131,6 +131,8 @@ http {
       proxy_set_header X-SSL-Client-Fingerprint $ssl_client_fingerprint;
       proxy_set_header X-SSL-Client-Serial $ssl_client_serial;
       proxy_set_header X-SSL-Client-Subject $ssl_client_s_dn;
+      # The certificate itself, PEM in URL encoding: its key can be held against that of a request.
+      proxy_set_header X-SSL-Client-Cert $ssl_client_escaped_cert;
       client_max_body_size 10m;
       proxy_read_timeout 300s;
     }

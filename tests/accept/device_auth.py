@@ -119,16 +119,21 @@ class Fleet:
     """Which identities are known, with which keys."""
 
     def __init__(self, path):
+        self.path = path
         self.lock = threading.Lock()
         self.ids = {}
-        self.keys = None
-        if path:
-            self.keys = {}
-            with open(path, encoding="utf-8") as file:
-                for line in file:
-                    body = json.loads(line)
-                    key = serialization.load_pem_public_key(body["pubkey"].encode())
-                    self.keys.setdefault(self.name(body["identity_data"]), set()).add(pkix(key))
+
+    def keys(self):
+        """Sets of keys by identity: the file may grow at any time. None: everybody is known."""
+        if not self.path:
+            return None
+        keys = {}
+        with open(self.path, encoding="utf-8") as file:
+            for line in file:
+                body = json.loads(line)
+                key = serialization.load_pem_public_key(body["pubkey"].encode())
+                keys.setdefault(self.name(body["identity_data"]), set()).add(pkix(key))
+        return keys
 
     @staticmethod
     def name(identity):
@@ -137,10 +142,11 @@ class Fleet:
     def admit(self, identity, key):
         """The device's id."""
         name = self.name(identity)
-        if self.keys is not None:
-            if name not in self.keys:
+        keys = self.keys()
+        if keys is not None:
+            if name not in keys:
                 raise Refused(401, "the device is pending: nobody has preauthorized its identity")
-            if pkix(key) not in self.keys[name]:
+            if pkix(key) not in keys[name]:
                 raise Refused(401, "the device is pending: it was preauthorized with another key")
         with self.lock:
             return self.ids.setdefault(name, str(uuid.uuid4()))
