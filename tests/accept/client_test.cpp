@@ -2,12 +2,12 @@
 // is Debian's Mender client (3.4) on the file systems of the image itself, the edge is nginx with
 // the bundle of `imprint edge`, and the server behind it checks what Mender's checks.
 
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "accept/device.hpp"
 #include "accept/fleet.hpp"
 #include "support/image_oracle.hpp"
+#include "support/in_memory.hpp"
 
 namespace imprint::accept {
 namespace {
@@ -18,6 +18,8 @@ using imprint::cli::test::kData;
 using imprint::cli::test::kRootfsA;
 using imprint::test::ImageOracle;
 using imprint::test::wait_until;
+
+IMPRINT_TEMPORARIES_IN_MEMORY();
 
 /// What the server calls a kind of keys that imprint makes.
 struct Kind {
@@ -34,9 +36,8 @@ constexpr Kind kKinds[] = {{"unit-ec", "ec:P-256", "ec:secp256r1"},
 void expect_accepted(const Fleet& fleet, const Kind& kind, const fs::path& image,
                      const Device& device) {
   const DeviceAuth& server = fleet.server();
-  EXPECT_TRUE(wait_until([&] { return server.works(kind.id); }, std::chrono::seconds(20)))
-      << kind.id << '\n'
-      << device.log() << server.log();
+  EXPECT_TRUE(wait_until([&] { return server.works(kind.id); })) << kind.id << '\n'
+                                                                 << device.log() << server.log();
   const auto accepted = server.authorizations(kind.id, 200);
   ASSERT_FALSE(accepted.empty());
   EXPECT_EQ(accepted.front().key, kind.seen_as);
@@ -44,7 +45,7 @@ void expect_accepted(const Fleet& fleet, const Kind& kind, const fs::path& image
   EXPECT_TRUE(server.authorizations(kind.id, 401).empty());
 }
 
-using Case = std::tuple<Issuer, const char*>;
+using Case = std::tuple<Issuer, std::string>;
 
 class Accepted : public testing::TestWithParam<Case> {};
 
@@ -79,8 +80,7 @@ TEST_P(Accepted, IsTheDeviceOfAProvisionedImage) {
 }
 
 std::string case_name(const testing::TestParamInfo<Case>& of) {
-  const auto& [issuer, target] = of.param;
-  return fmt::format("{}_{}", issuer == Issuer::root ? "root" : "intermediate", target);
+  return name_of(std::get<0>(of.param)) + "_" + std::get<1>(of.param);
 }
 
 INSTANTIATE_TEST_SUITE_P(ByIssuerAndTarget, Accepted,

@@ -6,6 +6,7 @@
 #include "accept/fleet.hpp"
 #include "accept/new_client.hpp"
 #include "support/image_oracle.hpp"
+#include "support/in_memory.hpp"
 
 namespace imprint::accept {
 namespace {
@@ -16,11 +17,13 @@ using imprint::test::openssl;
 using imprint::test::TempDir;
 using testing::HasSubstr;
 
+IMPRINT_TEMPORARIES_IN_MEMORY();
+
 class Judge : public testing::Test {
  protected:
   void SetUp() override {
     IMPRINT_NEED_FLEET();
-    fleet_.emplace();
+    fleet_.emplace(Fleet::Wish{.service_key = "rsa:3072"});
   }
 
   fs::path known_device(const std::string& key) {

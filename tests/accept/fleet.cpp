@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
-#include <fstream>
+#include <ostream>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -20,6 +20,14 @@ using imprint::test::CommandResult;
 using imprint::test::ImageOracle;
 using imprint::test::TempDir;
 using Json = nlohmann::ordered_json;
+
+std::string name_of(Issuer issuer) {
+  return issuer == Issuer::root ? "root" : "intermediate";
+}
+
+void PrintTo(Issuer issuer, std::ostream* out) {
+  *out << name_of(issuer);
+}
 
 void imprint_does(const std::vector<std::string>& arguments) {
   const CommandResult result = imprint(arguments);
@@ -49,11 +57,25 @@ void Fleet::make_authorities(Issuer issuer) {
 }
 
 void Fleet::start_server(const Wish& wish) {
-  imprint_does({"keygen", "--cn", "mender.example.com", "--out", "keys"});
+  imprint_does({"keygen", "--cn", "mender.example.com", "--out", "keys", "--service-key",
+                wish.service_key, "--server-version", "4.0"});
   dir_.write("preauthorized", "");
   server_.emplace("keys/keys/deviceauth/private.key", "preauthorized");
   edge_.emplace(Edge::Wish{
       .authority = authority_, .backend_port = server_->port(), .address = wish.edge_address});
+}
+
+/// The base image. Its main configuration names a server, and stands above the one on the data
+/// partition: with that as the target, only an image without those settings will do.
+std::string Fleet::image_for(const std::string& target) const {
+  if (target != "data") return "base.sdimg";
+  const std::string own = "unconfigured.sdimg";
+  if (fs::exists(own)) return own;
+  const CommandResult copied =
+      imprint::test::run_command({"cp", "--sparse=always", "--dereference", "base.sdimg", own});
+  EXPECT_EQ(copied.status, 0) << copied.err;
+  replace_file(own, "/etc/mender/mender.conf", "{}\n");
+  return own;
 }
 
 Json Fleet::manifest(const DeviceWish& wish) const {
@@ -63,7 +85,7 @@ Json Fleet::manifest(const DeviceWish& wish) const {
   };
   return {
       {"version", 1},
-      {"image", "base.sdimg"},
+      {"image", image_for(wish.target)},
       {"authority", wish.authority.empty() ? authority_ : wish.authority},
       {"identity", {{"key", wish.key}, {"subject", {{"CN", "{id}.devices.example.com"}}}}},
       {"identity_data", {{"id", "{id}"}}},

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <iosfwd>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,12 +19,18 @@ namespace imprint::accept {
 /// Who signs the devices' certificates.
 enum class Issuer { root, intermediate };
 
+/// For the names of tests.
+[[nodiscard]] std::string name_of(Issuer issuer);
+void PrintTo(Issuer issuer, std::ostream* out);
+
 /// A maker of devices, and its server: CAs, deviceauth's key, images that `imprint batch` has
 /// provisioned, the edge and what is behind it, both running. The working directory while it lives.
 class Fleet {
  public:
   struct Wish {
     Issuer issuer = Issuer::root;
+    /// Kind of the key that signs tokens. `imprint keygen` makes RSA by default, in a second.
+    std::string service_key = "ed25519";
     /// Where devices find the edge: the address of its name, in their /etc/hosts.
     std::string edge_address = "127.0.0.1";
     std::filesystem::path base_image =
@@ -64,6 +71,7 @@ class Fleet {
  private:
   void make_authorities(Issuer issuer);
   void start_server(const Wish& wish);
+  [[nodiscard]] std::string image_for(const std::string& target) const;
   [[nodiscard]] nlohmann::ordered_json manifest(const DeviceWish& wish) const;
 
   imprint::test::TempDir dir_;

@@ -8,6 +8,7 @@
 
 #include "accept/fleet.hpp"
 #include "support/image_oracle.hpp"
+#include "support/in_memory.hpp"
 
 namespace imprint::accept {
 namespace {
@@ -19,7 +20,9 @@ using imprint::test::ImageOracle;
 using imprint::test::slurp;
 using testing::HasSubstr;
 
-using Case = std::tuple<Issuer, const char*, const char*>;
+IMPRINT_TEMPORARIES_IN_MEMORY();
+
+using Case = std::tuple<Issuer, std::string, std::string>;
 
 class NewClient : public testing::TestWithParam<Case> {};
 
@@ -40,8 +43,7 @@ TEST_P(NewClient, IsAcceptedWithTheFilesOfItsImage) {
 
 std::string case_name(const testing::TestParamInfo<Case>& of) {
   const auto& [issuer, key, target] = of.param;
-  std::string text =
-      fmt::format("{}_{}_{}", issuer == Issuer::root ? "root" : "intermediate", key, target);
+  std::string text = fmt::format("{}_{}_{}", name_of(issuer), key, target);
   std::erase_if(text, [](char c) { return c == ':' || c == '-'; });
   return text;
 }
@@ -78,7 +80,7 @@ TEST_P(NewClientRefused, WithoutAKeyForItsRequests) {
 INSTANTIATE_TEST_SUITE_P(ByIssuer, NewClientRefused,
                          testing::Values(Issuer::root, Issuer::intermediate),
                          [](const testing::TestParamInfo<Issuer>& of) {
-                           return of.param == Issuer::root ? "root" : "intermediate";
+                           return name_of(of.param);
                          });
 
 // Why the bundle's ca.crt holds the intermediate: an edge that knows the root alone lets in old

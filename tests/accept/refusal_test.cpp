@@ -1,10 +1,10 @@
 // Who is not accepted: Debian's Mender client on images that lack one thing each.
 
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "accept/device.hpp"
 #include "accept/fleet.hpp"
+#include "support/in_memory.hpp"
 
 namespace imprint::accept {
 namespace {
@@ -13,6 +13,8 @@ namespace fs = std::filesystem;
 
 using imprint::test::wait_until;
 using testing::HasSubstr;
+
+IMPRINT_TEMPORARIES_IN_MEMORY();
 
 class Refused : public testing::TestWithParam<Issuer> {
  protected:
@@ -26,16 +28,14 @@ class Refused : public testing::TestWithParam<Issuer> {
   /// The device is refused, and says so in these words; it was never accepted.
   void expect_refused(const std::string& id, const fs::path& image, const std::string& words) {
     const Device device(image, source_);
-    EXPECT_TRUE(wait_until([&] { return device.log().find(words) != std::string::npos; },
-                           std::chrono::seconds(20)))
+    EXPECT_TRUE(wait_until([&] { return device.log().find(words) != std::string::npos; }))
         << device.log() << fleet_->edge().log();
     EXPECT_TRUE(fleet_->server().authorizations(id, 200).empty());
   }
 
   void expect_accepted(const std::string& id, const fs::path& image) {
     const Device device(image, source_);
-    EXPECT_TRUE(wait_until([&] { return fleet_->server().works(id); }, std::chrono::seconds(20)))
-        << device.log();
+    EXPECT_TRUE(wait_until([&] { return fleet_->server().works(id); })) << device.log();
   }
 
   Source source_ = Source::kernel;
@@ -93,12 +93,10 @@ TEST_P(Refused, UntilItIsPreauthorized) {
   expect_accepted("unit", image);
 }
 
-std::string case_name(const testing::TestParamInfo<Issuer>& of) {
-  return of.param == Issuer::root ? "root" : "intermediate";
-}
-
 INSTANTIATE_TEST_SUITE_P(ByIssuer, Refused, testing::Values(Issuer::root, Issuer::intermediate),
-                         case_name);
+                         [](const testing::TestParamInfo<Issuer>& of) {
+                           return name_of(of.param);
+                         });
 
 }  // namespace
 }  // namespace imprint::accept
