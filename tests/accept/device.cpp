@@ -79,7 +79,8 @@ Source best_source() {
 
 Device::Device(const fs::path& image, Source source) {
   std::vector<std::string> command = namespaces(source);
-  command.push_back(IMPRINT_ACCEPT "/run_device");
+  // Nobody is left behind by a test that is killed.
+  command.insert(command.end(), {"setpriv", "--pdeathsig", "KILL", IMPRINT_ACCEPT "/run_device"});
   command.push_back(dir_ / "root");
   if (source == Source::kernel) {
     command.push_back(part_of(image, kRootfsA));
@@ -90,6 +91,10 @@ Device::Device(const fs::path& image, Source source) {
   }
   command.insert(command.end(), {"mender", "--no-syslog", "daemon"});
   process_ = std::make_unique<imprint::test::Process>(command, dir_ / "log");
+}
+
+Device::~Device() {
+  stop();
 }
 
 void Device::stop() {

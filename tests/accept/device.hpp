@@ -22,10 +22,13 @@ enum class Source {
 [[nodiscard]] Source best_source();
 
 /// A device: the Mender client of the image (Debian's package, 3.4), running as a daemon on the
-/// image's rootfs A and data partition (run_device). Killed when it goes out of scope.
+/// image's rootfs A and data partition (run_device). Stopped when it goes out of scope.
 class Device {
  public:
   Device(const std::filesystem::path& image, Source source);
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+  ~Device();
 
   /// Ends the client and gives the image back: what the client has written is in it then, if the
   /// kernel had mounted it.

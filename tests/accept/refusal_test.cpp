@@ -16,6 +16,13 @@ using testing::HasSubstr;
 
 IMPRINT_TEMPORARIES_IN_MEMORY();
 
+const std::string kStatus = "unexpected authorization status ";
+/// nginx's page for a certificate that it does not take.
+const std::string kCertificateError =
+    kStatus + R"(400 server error message: <html>\r\n<head><title>400 The SSL certificate error)";
+const std::string kNoCertificate =
+    kStatus + R"(400 server error message: <html>\r\n<head><title>400 No required SSL certificate)";
+
 class Refused : public testing::TestWithParam<Issuer> {
  protected:
   void SetUp() override {
@@ -25,11 +32,15 @@ class Refused : public testing::TestWithParam<Issuer> {
     fleet_.emplace(Fleet::Wish{.issuer = GetParam()});
   }
 
+  void expect_said(const Device& device, const std::string& words) {
+    EXPECT_TRUE(wait_until([&] { return device.log().find(words) != std::string::npos; }))
+        << device.log() << fleet_->edge().log();
+  }
+
   /// The device is refused, and says so in these words; it was never accepted.
   void expect_refused(const std::string& id, const fs::path& image, const std::string& words) {
     const Device device(image, source_);
-    EXPECT_TRUE(wait_until([&] { return device.log().find(words) != std::string::npos; }))
-        << device.log() << fleet_->edge().log();
+    expect_said(device, words);
     EXPECT_TRUE(fleet_->server().authorizations(id, 200).empty());
   }
 
@@ -46,7 +57,7 @@ TEST_P(Refused, WithoutACertificate) {
   const fs::path image = fleet_->provision({.id = "unit"});
   drop_setting(image, "HttpsClient");
   fleet_->preauthorize();
-  expect_refused("unit", image, "400");
+  expect_refused("unit", image, kNoCertificate);
   EXPECT_TRUE(fleet_->server().decisions().empty()) << "the edge lets nobody through";
   EXPECT_THAT(fleet_->edge().log(), HasSubstr("client sent no required SSL certificate"));
 }
@@ -54,7 +65,7 @@ TEST_P(Refused, WithoutACertificate) {
 TEST_P(Refused, WithTheCertificateOfAnotherCa) {
   imprint_does({"ca", "init", "other", "--cn", GetParam() == Issuer::root ? "Root" : "Line 1"});
   const fs::path image = fleet_->provision({.id = "unit", .authority = "other"});
-  expect_refused("unit", image, "400");
+  expect_refused("unit", image, kCertificateError);
   EXPECT_TRUE(fleet_->server().decisions().empty());
   EXPECT_THAT(fleet_->edge().log(), HasSubstr("client SSL certificate verify error"));
 }
@@ -64,15 +75,14 @@ TEST_P(Refused, WithARevokedCertificate) {
   const fs::path good = fleet_->provision({.id = "good"});
   fleet_->preauthorize();
   expect_accepted("stolen", stolen);
-  const std::size_t before = fleet_->server().decisions().size();
 
   fleet_->revoke("stolen");
   fleet_->edge().refresh(Fleet::ledger());
-  const Device device(stolen, source_);
+  const std::size_t before = fleet_->server().decisions().size();
   const bool by_crl = GetParam() == Issuer::root;
-  EXPECT_TRUE(wait_until([&] {
-    return device.log().find(by_crl ? "400" : "403") != std::string::npos;
-  })) << device.log();
+  expect_said(
+      Device(stolen, source_),
+      by_crl ? kCertificateError : kStatus + "403 server error message: certificate revoked");
   EXPECT_EQ(fleet_->server().decisions().size(), before) << "the edge lets nobody through";
   EXPECT_EQ(fleet_->edge().log().find("certificate revoked") != std::string::npos, by_crl);
   expect_accepted("good", good);
