@@ -23,7 +23,7 @@ class Judge : public testing::Test {
  protected:
   void SetUp() override {
     IMPRINT_NEED_FLEET();
-    fleet_.emplace(Fleet::Wish{.service_key = "rsa:3072"});
+    fleet_.emplace(Fleet::Wish{.service_key = service_key_});
   }
 
   fs::path known_device(const std::string& key) {
@@ -32,7 +32,14 @@ class Judge : public testing::Test {
     return image;
   }
 
+  std::string service_key_ = "ed25519";
   std::optional<Fleet> fleet_;
+};
+
+/// With the key that `imprint keygen` makes by default.
+class JudgeWithRsa : public Judge {
+ protected:
+  JudgeWithRsa() { service_key_ = "rsa:3072"; }
 };
 
 TEST_F(Judge, RefusesASignatureThatIsNotOfTheKeyOrNotOfTheBody) {
@@ -72,7 +79,7 @@ std::string decoded(std::string text) {
   return openssl({"base64", "-d", "-A"}, text);
 }
 
-TEST_F(Judge, ItsTokensAreSignedWithTheKeyThatKeygenMade) {
+TEST_F(JudgeWithRsa, ItsTokensAreSignedWithTheKeyThatKeygenMade) {
   IMPRINT_NEED_COMMAND("openssl");
   const Authorization answer = authorize_as_new_client(known_device("ec:P-256"));
   const std::size_t end = answer.token.rfind('.');
