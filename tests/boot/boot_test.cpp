@@ -18,6 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 using accept::Fleet;
+using cli::test::Json;
 using cli::test::kData;
 using cli::test::kRootfsA;
 using cli::test::kRootfsB;
@@ -140,6 +141,35 @@ TEST_F(Boot, IsAcceptedWithRootfsBUntilItIsRevoked) {
   }
   EXPECT_EQ(fleet_->server().decisions().size(), asked);
   EXPECT_THAT(ImageOracle(image).complaints(kData), IsEmpty());
+}
+
+/// The base image, told where its server is and whom to trust, as all of the fleet are.
+fs::path without_identity(const Fleet::Wish& wish, const std::string& url) {
+  const fs::path image = "unit-0.sdimg";
+  const auto copied = run_command(
+      {"cp", "--sparse=always", "--reflink=auto", wish.base_image.string(), image.string()});
+  EXPECT_EQ(copied.status, 0) << copied.err;
+  const std::string host = url.substr(url.find("//") + 2);
+  accept::replace_file(image, "/etc/hosts",
+                       wish.edge_address + " " + host.substr(0, host.find(':')) + "\n", "0644");
+  accept::replace_file(image, "/etc/mender/server.crt", imprint::test::slurp("root/ca-cert.pem"),
+                       "0644");
+  const Json conf = {{"ServerURL", url}, {"ServerCertificate", "/etc/mender/server.crt"}};
+  accept::replace_file(image, "/etc/mender/mender.conf", conf.dump());
+  return image;
+}
+
+TEST_F(Boot, IsRefusedWithoutIdentity) {
+  const fs::path image = without_identity(bootable(), fleet_->edge().url());
+  BootedDevice device(image, kRootfsA);
+  EXPECT_TRUE(device.runs_until([&] {
+    return fleet_->edge().log().find("client sent no required SSL certificate") !=
+           std::string::npos;
+  })) << device.console();
+  ASSERT_TRUE(device.power_off()) << device.console();
+  EXPECT_THAT(fleet_->server().decisions(), IsEmpty());
+  // It has tried, with a key that it has made itself.
+  EXPECT_TRUE(ImageOracle(image).exists(kData, "/mender/mender-agent.pem"));
 }
 
 }  // namespace
