@@ -54,6 +54,10 @@ int fchmod(int fd, unsigned mode) {
   return guarded("fchmod", [&] { return ::fchmod(fd, mode); });
 }
 
+int fchown(int fd, uid_t user, gid_t group) {
+  return guarded("fchown", [&] { return ::fchown(fd, user, group); });
+}
+
 int fsync(int fd) {
   return guarded("fsync", [&] { return ::fsync(fd); });
 }

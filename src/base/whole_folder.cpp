@@ -5,6 +5,9 @@
 // The work folder's name is fixed, so that what a killed process left is found again, and a lock on
 // the folder itself tells whether that process is still alive. Whoever gets the lock looks whether
 // the name still leads to the folder that is locked: it may have been published in between.
+//
+// Modes come last: a folder that its owner may not write, or not even read, could neither be filled
+// nor removed by him.
 
 #include "imprint/base/whole_folder.hpp"
 
@@ -58,9 +61,48 @@ bool same_folder(int fd, const fs::path& path) {
          opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
+int open_folder(const fs::path& folder) {
+  return ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/// Whether its owner, which we have to be, may now do everything in it.
+bool let_in(const fs::path& folder) {
+  return ::fchmodat(AT_FDCWD, folder.c_str(), S_IRWXU, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+void let_in_everywhere(const fs::path& folder) {
+  if (!let_in(folder)) return;
+  std::error_code error;
+  fs::directory_iterator entries(folder, error);
+  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+    std::error_code ignored;
+    if (entries->symlink_status(ignored).type() == fs::file_type::directory)
+      let_in_everywhere(entries->path());
+  }
+}
+
+/// Also of folders that keep even their owner out, which root never meets.
+std::error_code remove_tree(const fs::path& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  if (error != std::errc::permission_denied) return error;
+  let_in_everywhere(path);
+  fs::remove_all(path, error);
+  return error;
+}
+
 /// Locked, and under its name. None: it was published or removed in between.
 Result<std::optional<int>> lock_folder(const fs::path& work, const fs::path& target) {
-  const int fd = ::open(work.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  int fd = open_folder(work);
+  if (fd < 0 && errno == EACCES) {
+    if (!let_in(work)) {
+      return fail(system_error(fmt::format("{} was left by another user's run and has to be "
+                                           "removed first",
+                                           quoted(work.native())),
+                               EACCES));
+    }
+    fd = open_folder(work);
+  }
   if (fd < 0 && errno == ENOENT) return std::optional<int>();
   if (fd < 0) return fail(trouble("opening", work));
   int status = 0;
@@ -80,11 +122,20 @@ Result<> clear(const fs::path& folder) {
   std::error_code error;
   fs::directory_iterator entries(folder, error);
   for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
-    fs::remove_all(entries->path(), error);
+    error = remove_tree(entries->path());
     if (error) break;
   }
   if (error) return fail(trouble("clearing what a run has left in", folder, error.value()));
   return {};
+}
+
+/// What was kept stands where a folder has to be.
+Error no_folder(const fs::path& shown, bool is_link) {
+  if (!is_link) return {Code::invalid_input, quoted(shown.native()) + " exists and is no folder"};
+  return {Code::invalid_input,
+          fmt::format("{} is a symbolic link, and what is below it could not be exchanged in one "
+                      "step; put the folder itself there",
+                      quoted(shown.native()))};
 }
 
 /// The work folder, empty and locked.
@@ -108,6 +159,8 @@ Result<WholeFolder> WholeFolder::beside(const fs::path& target, unsigned mode) {
   fs::path place = IMPRINT_TRY(resolve(target));
   struct stat status = {};
   const bool exists = ::stat(place.c_str(), &status) == 0;
+  if (!exists && errno != ENOENT && errno != ENOTDIR) return fail(trouble("looking at", target));
+  if (!exists) IMPRINT_TRY(refuse_dangling_link(place));
   if (exists && !S_ISDIR(status.st_mode)) {
     return fail(Code::invalid_input, quoted(target.native()) + " exists and is no folder");
   }
@@ -117,10 +170,9 @@ Result<WholeFolder> WholeFolder::beside(const fs::path& target, unsigned mode) {
   const int lock = IMPRINT_TRY(make_work_folder(work, target));
   WholeFolder folder(std::move(place), std::move(work), lock, exists);
   // Beyond this point the destructor clears away.
-  if (exists && ::fchown(lock, status.st_uid, status.st_gid) != 0 && errno != EPERM)
-    return fail(trouble("setting the owner of", folder.work_));
-  const unsigned wanted = exists ? status.st_mode & 07777U : mode;
-  if (sys::fchmod(lock, wanted) != 0) return fail(trouble("setting the mode of", folder.work_));
+  Attributes& own = folder.folders_[fs::path()];
+  own.mode = exists ? status.st_mode & 07777U : mode;
+  if (exists) own.owner = Owner{status.st_uid, status.st_gid};
   return folder;
 }
 
@@ -128,30 +180,43 @@ WholeFolder::WholeFolder(WholeFolder&& other) noexcept
     : target_(std::move(other.target_)),
       work_(std::move(other.work_)),
       lock_(std::exchange(other.lock_, -1)),
-      replaces_(other.replaces_) {}
+      replaces_(other.replaces_),
+      folders_(std::move(other.folders_)) {}
 
 // In cleanup the first error is the one that counts; what stays, the next run clears away.
 WholeFolder::~WholeFolder() {
   if (lock_ < 0) return;
-  std::error_code ignored;
-  fs::remove_all(work_, ignored);
+  static_cast<void>(remove_tree(work_));
   ::close(lock_);
 }
 
-Result<> WholeFolder::make_parent(const fs::path& file) {
-  return make_directories((work_ / file).parent_path(), 0755);
+/// Step by step: what a link that was kept leads to is not in the work folder.
+Result<> WholeFolder::make_folder(const fs::path& folder) {
+  if (folder.empty()) return {};
+  IMPRINT_TRY(make_folder(folder.parent_path()));
+  const fs::path path = work_ / folder;
+  if (sys::mkdir(path.c_str(), 0755) == 0) {
+    folders_[folder] = {.mode = std::nullopt, .owner = folders_.at(fs::path()).owner};
+    return {};
+  }
+  if (errno != EEXIST) return fail(trouble("making the folder", path));
+  struct stat status = {};
+  if (::lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) return {};
+  return fail(no_folder(target_ / folder, S_ISLNK(status.st_mode)));
 }
 
-Result<> WholeFolder::write(const fs::path& file, ByteView content, unsigned mode) {
-  IMPRINT_TRY(make_parent(file));
+Result<> WholeFolder::write(const fs::path& file, ByteView content, unsigned mode,
+                            const std::optional<Owner>& owner) {
+  IMPRINT_TRY(make_folder(file.parent_path()));
   File made = IMPRINT_TRY(File::create_new(work_ / file, mode));
   IMPRINT_TRY(made.write_all(0, content));
+  if (owner) IMPRINT_TRY(give_to(made.fd(), *owner, made.path()));
   IMPRINT_TRY(made.sync());
   return made.close();
 }
 
 Result<> WholeFolder::keep(const fs::path& from, const fs::path& to) {
-  IMPRINT_TRY(make_parent(to));
+  IMPRINT_TRY(make_folder(to.parent_path()));
   if (sys::link((target_ / from).c_str(), (work_ / to).c_str()) == 0) return {};
   return fail(trouble("taking over", target_ / from));
 }
@@ -170,22 +235,37 @@ Result<> WholeFolder::keep_below(const fs::path& folder, const std::set<fs::path
       IMPRINT_TRY(keep(name, name));
       continue;
     }
-    IMPRINT_TRY(make_directories(work_ / name, 0755));
-    fs::permissions(work_ / name, fs::status(target_ / name, error).permissions(), error);
+    IMPRINT_TRY(make_folder(name));
+    struct stat status = {};
+    if (::lstat((target_ / name).c_str(), &status) != 0)
+      return fail(trouble("looking at", target_ / name));
+    folders_[name] = {.mode = status.st_mode & 07777U,
+                      .owner = Owner{status.st_uid, status.st_gid}};
     IMPRINT_TRY(keep_below(name, left_out));
   }
-  if (error) return fail(trouble("reading the folder", target_ / folder, error.value()));
-  return {};
+  if (!error) return {};
+  const fs::path shown = folder.empty() ? target_ : target_ / folder;
+  return fail(trouble("reading the folder", shown, error.value()));
+}
+
+Result<> WholeFolder::finish_folder(const fs::path& folder, const Attributes& attributes) const {
+  const fs::path path = folder.empty() ? work_ : work_ / folder;
+  const int fd = open_folder(path);
+  if (fd < 0) return fail(trouble("opening", path));
+  Result<> done;
+  if (attributes.owner) done = give_to(fd, *attributes.owner, path);
+  if (done && attributes.mode && sys::fchmod(fd, *attributes.mode) != 0)
+    done = fail(trouble("setting the mode of", path));
+  // EINVAL: a file system that cannot sync directories and need not be told to.
+  if (done && sys::fsync(fd) != 0 && errno != EINVAL) done = fail(trouble("syncing", path));
+  ::close(fd);
+  return done;
 }
 
 Result<> WholeFolder::publish() {
-  std::error_code error;
-  fs::recursive_directory_iterator entries(work_, error);
-  for (; !error && entries != fs::recursive_directory_iterator(); entries.increment(error)) {
-    if (entries->is_directory(error)) IMPRINT_TRY(sync_directory(entries->path()));
-  }
-  if (error) return fail(trouble("reading the folder", work_, error.value()));
-  IMPRINT_TRY(sync_directory(work_));
+  // A folder comes before what is below it: from behind, nothing is shut before it is done.
+  for (auto entry = folders_.rbegin(); entry != folders_.rend(); ++entry)
+    IMPRINT_TRY(finish_folder(entry->first, entry->second));
   IMPRINT_TRY(change_places());
   if (Result<> synced = sync_directory(target_.parent_path()); !synced) {
     // A failure has to leave things as they were; should that fail too, the first error counts.
@@ -194,7 +274,7 @@ Result<> WholeFolder::publish() {
     return synced;
   }
   // Beyond this point it is done: what follows can only fail to tidy up.
-  if (replaces_) fs::remove_all(work_, error);
+  if (replaces_) static_cast<void>(remove_tree(work_));
   ::close(std::exchange(lock_, -1));
   return {};
 }

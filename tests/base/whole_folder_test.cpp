@@ -10,6 +10,7 @@
 
 #include "support/fault.hpp"
 #include "support/matchers.hpp"
+#include "support/nobody.hpp"
 #include "support/temp_dir.hpp"
 
 namespace imprint {
@@ -18,6 +19,8 @@ namespace {
 using imprint::test::FailNth;
 using imprint::test::FailsWith;
 using imprint::test::IsOk;
+using imprint::test::ScopedFaultHook;
+using imprint::test::ScopedNobody;
 using imprint::test::slurp;
 using imprint::test::TempDir;
 using Content = std::map<std::string, std::string>;
@@ -137,6 +140,139 @@ TEST(WholeFolder, LeftoversOfAKilledRunAreCleared) {
   ASSERT_THAT(make(dir / "tree"), IsOk());
   EXPECT_EQ(content_of(dir / "tree").size(), 3U);
   EXPECT_FALSE(fs::exists(dir / ".tree.new"));
+}
+
+// The folder's own mode, and that of one below it, would keep even their owner from filling them.
+TEST(WholeFolder, FoldersMayBeShutToTheirOwner) {
+  const TempDir dir;
+  fs::permissions(dir.path(), fs::perms::all);
+  const ScopedNobody nobody;
+  ASSERT_THAT(make(dir / "tree"), IsOk());
+  fs::permissions(dir / "tree/below", fs::perms::owner_read | fs::perms::owner_exec);
+  fs::permissions(dir / "tree", fs::perms::owner_read | fs::perms::owner_exec);
+  ASSERT_THAT(change(dir / "tree"), IsOk());
+  EXPECT_EQ(
+      content_of(dir / "tree"),
+      (Content{
+          {"below/", ""}, {"below/b", "two"}, {"c", "three"}, {"old/", ""}, {"old/a", "one"}}));
+  EXPECT_EQ(mode_of(dir / "tree"), 0500U);
+  EXPECT_EQ(mode_of(dir / "tree/below"), 0500U);
+  EXPECT_FALSE(fs::exists(dir / ".tree.new"));
+  fs::permissions(dir / "tree", fs::perms::owner_all);
+  fs::permissions(dir / "tree/below", fs::perms::owner_all);
+}
+
+TEST(WholeFolder, OneThatCannotBeReadLeavesNothing) {
+  const TempDir dir;
+  fs::permissions(dir.path(), fs::perms::all);
+  const ScopedNobody nobody;
+  ASSERT_THAT(make(dir / "tree"), IsOk());
+  fs::permissions(dir / "tree", fs::perms::none);
+  EXPECT_THAT(change(dir / "tree"),
+              FailsWith(Code::io,
+                        "reading the folder '" + (dir / "tree").string() + "': Permission denied"));
+  EXPECT_FALSE(fs::exists(dir / ".tree.new"));
+  EXPECT_EQ(mode_of(dir / "tree"), 0U);
+  fs::permissions(dir / "tree", fs::perms::owner_all);
+}
+
+TEST(WholeFolder, LeftoversAreClearedEvenWhenTheyAreShut) {
+  const TempDir dir;
+  fs::permissions(dir.path(), fs::perms::all);
+  const ScopedNobody nobody;
+  fs::create_directories(dir / ".tree.new/below/deep");
+  dir.write(".tree.new/below/deep/secret", "half");
+  for (const char* const shut : {".tree.new/below/deep", ".tree.new/below", ".tree.new"})
+    fs::permissions(dir / shut, fs::perms::none);
+  ASSERT_THAT(make(dir / "tree"), IsOk());
+  EXPECT_EQ(content_of(dir / "tree").size(), 3U);
+  EXPECT_FALSE(fs::exists(dir / ".tree.new"));
+}
+
+TEST(WholeFolder, LeftoversOfAnotherUserAreNamed) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to be two users";
+  const TempDir dir;
+  fs::create_directory(dir / ".tree.new");
+  fs::permissions(dir / ".tree.new", fs::perms::none);
+  fs::permissions(dir.path(), fs::perms::all);
+  const ScopedNobody nobody;
+  ASSERT_TRUE(nobody.worked());
+  EXPECT_THAT(make(dir / "tree"),
+              FailsWith(Code::io, "'" + (dir / ".tree.new").string() +
+                                      "' was left by another user's run and has to be removed "
+                                      "first: Permission denied"));
+}
+
+/// A file for an owner, in a folder below one that belongs to another one.
+Result<> write_for(const fs::path& target, Owner owner) {
+  WholeFolder folder = IMPRINT_TRY(WholeFolder::beside(target, 0700));
+  IMPRINT_TRY(folder.keep_all_but({}));
+  IMPRINT_TRY(folder.write("next/key", bytes_of("x"), 0600, owner));
+  return folder.publish();
+}
+
+TEST(WholeFolder, FilesAndFoldersHaveTheirOwners) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to give files away";
+  const TempDir dir;
+  ASSERT_THAT(make(dir / "tree"), IsOk());
+  ASSERT_EQ(::chown((dir / "tree").c_str(), 65533, 65532), 0);
+  ASSERT_EQ(::chown((dir / "tree/below").c_str(), 65531, 65530), 0);
+  ASSERT_THAT(write_for(dir / "tree", {65534, 65533}), IsOk());
+  EXPECT_EQ(owner_of(dir / "tree"), (Owner{65533, 65532}));
+  EXPECT_EQ(owner_of(dir / "tree/below"), (Owner{65531, 65530}));
+  EXPECT_EQ(owner_of(dir / "tree/next"), (Owner{65533, 65532}));
+  EXPECT_EQ(owner_of(dir / "tree/next/key"), (Owner{65534, 65533}));
+  EXPECT_EQ(mode_of(dir / "tree/next/key"), 0600U);
+}
+
+TEST(WholeFolder, WhatCannotBeGivenAwayStaysOurs) {
+  const TempDir dir;
+  ASSERT_THAT(make(dir / "tree"), IsOk());
+  const Owner ours = owner_of(dir / "tree").value();
+  {
+    const ScopedFaultHook no_privilege(
+        [](std::string_view operation) { return operation == "fchown" ? EPERM : 0; });
+    ASSERT_THAT(write_for(dir / "tree", {ours.user + 1, ours.group + 1}), IsOk());
+  }
+  EXPECT_EQ(owner_of(dir / "tree/next/key"), ours);
+  fs::remove_all(dir / "tree/next");
+  const ScopedFaultHook broken(
+      [](std::string_view operation) { return operation == "fchown" ? EIO : 0; });
+  EXPECT_THAT(write_for(dir / "tree", {ours.user + 1, ours.group + 1}),
+              FailsWith(Code::io, "setting the owner of '"));
+  EXPECT_FALSE(fs::exists(dir / "tree/next"));
+}
+
+TEST(WholeFolder, NothingIsWrittenThroughLinks) {
+  const TempDir dir;
+  ASSERT_THAT(make(dir / "tree"), IsOk());
+  fs::create_directory(dir / "elsewhere");
+  fs::create_directory_symlink("../elsewhere", dir / "tree/next");
+  EXPECT_THAT(write_for(dir / "tree", {}),
+              FailsWith(Code::invalid_input,
+                        "'" + (dir / "tree/next").string() +
+                            "' is a symbolic link, and what is below it could not be exchanged in "
+                            "one step; put the folder itself there"));
+  EXPECT_TRUE(fs::is_empty(dir / "elsewhere"));
+  fs::remove(dir / "tree/next");
+  dir.write("tree/next", "a file");
+  EXPECT_THAT(write_for(dir / "tree", {}),
+              FailsWith(Code::invalid_input,
+                        "'" + (dir / "tree/next").string() + "' exists and is no folder"));
+}
+
+TEST(WholeFolder, LinksThatLeadNowhere) {
+  const TempDir dir;
+  fs::create_directory_symlink("gone", dir / "link");
+  EXPECT_THAT(make(dir / "link"),
+              FailsWith(Code::invalid_input,
+                        "'" + (dir / "link").string() +
+                            "' is a symbolic link to 'gone', which does not exist; make that "
+                            "first, or remove the link"));
+  fs::create_directory_symlink("circle", dir / "circle");
+  EXPECT_THAT(make(dir / "circle"),
+              FailsWith(Code::invalid_input, "': Too many levels of symbolic links"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir.path()), fs::directory_iterator()), 2);
 }
 
 TEST(WholeFolder, OneAtATime) {

@@ -10,6 +10,7 @@
 #include "made.hpp"
 #include "support/command.hpp"
 #include "support/matchers.hpp"
+#include "support/nobody.hpp"
 #include "support/temp_dir.hpp"
 
 namespace imprint::ledger {
@@ -18,6 +19,7 @@ namespace {
 using imprint::test::FailsWith;
 using imprint::test::IsOk;
 using imprint::test::run_command;
+using imprint::test::ScopedNobody;
 using imprint::test::slurp;
 using imprint::test::TempDir;
 using test::kNow;
@@ -37,25 +39,6 @@ unsigned mode_of(const fs::path& path) {
   EXPECT_EQ(::stat(path.c_str(), &status), 0) << path;
   return status.st_mode & 07777U;
 }
-
-/// Some other user, as far as file permissions go; root again at the end.
-class ScopedNobody {
- public:
-  ScopedNobody() : worked_(::seteuid(65534) == 0) {}
-
-  ScopedNobody(const ScopedNobody&) = delete;
-  ScopedNobody& operator=(const ScopedNobody&) = delete;
-
-  ~ScopedNobody() {
-    if (worked_ && ::seteuid(before_) != 0) std::abort();
-  }
-
-  [[nodiscard]] bool worked() const noexcept { return worked_; }
-
- private:
-  uid_t before_ = ::geteuid();  // first: nobody may run the tests, too
-  bool worked_;
-};
 
 TEST(LedgerOpen, IsPrivateFromTheStart) {
   const TempDir dir;

@@ -21,6 +21,7 @@ int open_write(const char* path, int flags, unsigned mode);
 ssize_t pwrite(int fd, const void* data, size_t size, off_t offset);
 int ftruncate(int fd, off_t size);
 int fchmod(int fd, unsigned mode);
+int fchown(int fd, uid_t user, gid_t group);
 int fsync(int fd);
 /// Syncs the whole file system that `fd` is on.
 int syncfs(int fd);
