@@ -23,6 +23,7 @@
 
 #include "imprint/base/syscalls.hpp"
 #include "imprint/base/text.hpp"
+#include "remove_tree.hpp"
 
 namespace imprint {
 
@@ -63,32 +64,6 @@ bool same_folder(int fd, const fs::path& path) {
 
 int open_folder(const fs::path& folder) {
   return ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
-/// Whether its owner, which we have to be, may now do everything in it.
-bool let_in(const fs::path& folder) {
-  return ::fchmodat(AT_FDCWD, folder.c_str(), S_IRWXU, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-void let_in_everywhere(const fs::path& folder) {
-  if (!let_in(folder)) return;
-  std::error_code error;
-  fs::directory_iterator entries(folder, error);
-  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
-    std::error_code ignored;
-    if (entries->symlink_status(ignored).type() == fs::file_type::directory)
-      let_in_everywhere(entries->path());
-  }
-}
-
-/// Also of folders that keep even their owner out, which root never meets.
-std::error_code remove_tree(const fs::path& path) {
-  std::error_code error;
-  fs::remove_all(path, error);
-  if (error != std::errc::permission_denied) return error;
-  let_in_everywhere(path);
-  fs::remove_all(path, error);
-  return error;
 }
 
 /// Locked, and under its name. None: it was published or removed in between.
@@ -154,6 +129,16 @@ Result<int> make_work_folder(const fs::path& work, const fs::path& target) {
 }
 
 }  // namespace
+
+Result<> refuse_dangling_link(const fs::path& path) {
+  std::error_code error;
+  const fs::path leads_to = fs::read_symlink(path, error);
+  if (error || fs::exists(path, error) || error) return {};
+  return fail(Code::invalid_input,
+              fmt::format("{} is a symbolic link to {}, which does not exist; make that first, or "
+                          "remove the link",
+                          quoted(path.native()), quoted(leads_to.native())));
+}
 
 Result<WholeFolder> WholeFolder::beside(const fs::path& target, unsigned mode) {
   fs::path place = IMPRINT_TRY(resolve(target));

@@ -9,6 +9,7 @@
 #include "help.hpp"
 #include "imprint/base/text.hpp"
 #include "imprint/server/service_key.hpp"
+#include "imprint/server/settings.hpp"
 #include "imprint/server/texts.hpp"
 #include "imprint/server/tree.hpp"
 #include "interrupt.hpp"
@@ -19,12 +20,14 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr std::string_view kUsualServiceKey = "rsa:3072";
+
 struct Options {
   KeygenNames names;
   KeygenCa ca;
   fs::path out = "keys-generated";
-  std::uint32_t days = server::kDefaultDays;
-  std::string service_key = "rsa:3072";
+  std::optional<std::uint32_t> days;
+  std::optional<std::string> service_key;
   std::string server_version;
   std::string print;
   bool force = false;
@@ -50,9 +53,10 @@ Result<server::KeygenRequest> request_of(const Options& options, KeygenChoice ch
   request.directory = options.out;
   request.layout = choice.layout;
   request.servers = std::move(choice.servers);
-  request.days = options.days;
-  request.service_key =
-      IMPRINT_TRY(server::parse_service_key_kind(options.service_key).context("--service-key"));
+  request.days = options.days.value_or(server::kDefaultDays);
+  request.service_key = IMPRINT_TRY(
+      server::parse_service_key_kind(options.service_key.value_or(std::string(kUsualServiceKey)))
+          .context("--service-key"));
   request.server_version = IMPRINT_TRY(version_of(options.server_version, request.layout));
   request.ca = IMPRINT_TRY(options.ca.choice());
   request.force = options.force;
@@ -134,6 +138,20 @@ Result<> refuse_other_layout(const Options& options, server::Layout layout) {
                           word(asked), quoted(options.out.string()), word(layout)));
 }
 
+/// Options that say otherwise than the keys that are there: they would be of no effect.
+Result<> refuse_contradiction(const Options& options, const server::Deployment& tree) {
+  server::Settings settings;
+  settings.servers = IMPRINT_TRY(asked_names(options.names, tree.layout));
+  settings.days = options.days;
+  const auto ca = IMPRINT_TRY(options.ca.choice());
+  if (ca) settings.ca = ca->authority;
+  if (options.service_key) {
+    settings.service_key =
+        IMPRINT_TRY(server::parse_service_key_kind(*options.service_key).context("--service-key"));
+  }
+  return server::refuse_contradiction(tree, settings);
+}
+
 /// Prints a text of keys that are there; those that are not are made first.
 Exit print(const Options& options, Console& console) {
   const auto text = server::parse_text(options.print).context("--print");
@@ -151,6 +169,8 @@ Exit print(const Options& options, Console& console) {
   const server::ServerVersion version =
       options.server_version.empty() ? compose_version(*tree).value_or(*asked) : *asked;
   if (const auto usable = server::check_tree(*tree); !usable) return console.fail(usable.error());
+  if (const auto agreed = refuse_contradiction(options, *tree); !agreed)
+    return console.fail(agreed.error());
   const auto content = server::text_of_tree(*tree, *text, version);
   if (!content) return console.fail(content.error());
   const std::string_view characters = imprint::text_of(content->view());
@@ -163,13 +183,14 @@ void add_options(CLI::App& command, Options& options) {
   command.add_option("--layout", options.names.layout,
                      "Tree to make: current (servers from 3.1 on; default), classic (up to 3.0)");
   options.names.add_to(command);
-  command.add_option("--days", options.days, "Validity of the certificates")->capture_default_str();
+  command.add_option("--days", options.days, "Validity of the certificates")
+      ->default_str(std::to_string(server::kDefaultDays));
   options.ca.add_to(command);
   command
       .add_option("--service-key", options.service_key,
                   "Kind of the keys that sign tokens: rsa:3072, rsa:4096, rsa:2048, or for "
                   "servers from 4.0 on ed25519")
-      ->capture_default_str();
+      ->default_str(std::string(kUsualServiceKey));
   command.add_option("--server-version", options.server_version,
                      "Mender server that the docker-compose file is for, like 2.6, 3.7 or 4.0 "
                      "(default: 3.7, for the classic layout 3.0)");

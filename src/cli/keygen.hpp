@@ -33,6 +33,11 @@ struct KeygenChoice {
 /// names are given for.
 [[nodiscard]] Result<KeygenChoice> choose_names(const KeygenNames& names);
 
+/// What arguments and environment say of the names, for each certificate of this layout: parts that
+/// nothing is said of are empty, and so is the list when nothing is said at all.
+[[nodiscard]] Result<std::vector<server::ServerNames>> asked_names(const KeygenNames& names,
+                                                                   server::Layout layout);
+
 /// The names by arguments alone, for each certificate of this layout; empty when none are given.
 [[nodiscard]] Result<std::vector<server::ServerNames>> given_names(const KeygenNames& names,
                                                                    server::Layout layout);

@@ -137,6 +137,32 @@ Result<KeygenChoice> choose_names(const KeygenNames& names) {
   return choice;
 }
 
+Result<std::vector<ServerNames>> asked_names(const KeygenNames& names, Layout layout) {
+  IMPRINT_TRY(refuse_foreign_flags(names, layout));
+  std::vector<ServerNames> asked;
+  bool any = false;
+  const auto ask = [&](const Given& name, const AltNames& others) -> Result<> {
+    any = any || name;
+    asked.emplace_back();
+    if (!name) return {};
+    asked.back() =
+        IMPRINT_TRY(server::server_names(name.value, name.source, others.names, others.source));
+    if (others.names.empty()) asked.back().alt_names.clear();
+    return {};
+  };
+  if (layout == Layout::classic) {
+    IMPRINT_TRY(ask(flag_or_variable(names.api_name, "--api-cn", "CERT_API_CN"), {}));
+    IMPRINT_TRY(ask(flag_or_variable(names.storage_name, "--storage-cn", "CERT_STORAGE_CN"), {}));
+  } else {
+    const Given name = flag_or_variable(names.common_name, "--cn", "CERT_CN");
+    if (!name && !names.alt_names.empty())
+      return fail(Code::invalid_input, "--san needs --cn, the server's host name, beside it");
+    IMPRINT_TRY(ask(name, alt_names(names, true)));
+  }
+  if (!any) asked.clear();
+  return asked;
+}
+
 Result<std::vector<ServerNames>> given_names(const KeygenNames& names, Layout layout) {
   std::vector<ServerNames> servers;
   if (!names.any()) return servers;

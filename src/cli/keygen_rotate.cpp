@@ -1,4 +1,6 @@
 #include <memory>
+#include <optional>
+#include <string>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -21,7 +23,7 @@ struct Options {
   KeygenNames names;
   KeygenCa ca;
   fs::path out = "keys-generated";
-  std::uint32_t days = server::kDefaultDays;
+  std::optional<std::uint32_t> days;
   std::string service;
   std::string service_key;
   bool switch_to = false;
@@ -99,7 +101,7 @@ Exit run(const Options& options, Console& console) {
 void add_certificate_options(CLI::App& command, Options& options, CLI::Option* service) {
   options.names.add_to(command);
   command.add_option("--days", options.days, "Validity of the next certificate")
-      ->capture_default_str()
+      ->default_str(std::to_string(server::kDefaultDays))
       ->excludes(service);
   options.ca.add_to(command);
   for (const char* const name : {"--cn", "--san", "--api-cn", "--storage-cn", "--ca"})

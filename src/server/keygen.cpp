@@ -13,6 +13,7 @@
 #include "imprint/server/service_key.hpp"
 #include "imprint/server/tree.hpp"
 #include "leftovers.hpp"
+#include "successors.hpp"
 #include "tree_files.hpp"
 
 namespace imprint::server {
@@ -22,36 +23,69 @@ namespace {
 /// A tree of the other layout would be left half in use.
 Result<> refuse_other_layout(const KeygenRequest& request) {
   const Layout other = request.layout == Layout::classic ? Layout::current : Layout::classic;
-  std::error_code ignored;
   const fs::path folder = request.directory / certificates_folder(other);
-  if (!fs::exists(fs::symlink_status(folder, ignored))) return {};
+  const bool there = IMPRINT_TRY(is_there(folder));
+  if (!there) return {};
   return fail(Code::exists,
               fmt::format("{} belongs to the layout '{}'; give --layout {}, or choose another "
                           "folder with --out",
                           quoted(folder.string()), word(other), word(other)));
 }
 
-Result<> refuse_existing(const KeygenRequest& request, const std::set<fs::path>& files) {
-  std::error_code ignored;
+/// The files that are there already, and whom they belong to.
+using Existing = std::map<fs::path, std::optional<Owner>>;
+
+Result<Existing> existing_files(const KeygenRequest& request) {
+  Existing existing;
+  const auto files = IMPRINT_TRY(tree_paths(request.directory, request.layout));
   for (const fs::path& file : files) {
     const fs::path path = request.directory / file;
-    if (!fs::exists(fs::symlink_status(path, ignored))) continue;
-    return fail(Code::exists,
-                fmt::format("{} exists and is not overwritten; choose another folder with --out, "
-                            "renew with 'imprint keygen rotate', or give --force to make all keys "
-                            "and certificates anew",
-                            quoted(path.string())));
+    const bool there = IMPRINT_TRY(is_there(path));
+    if (!there) continue;
+    auto owner = owner_of(path);
+    // Not found: a link that leads nowhere.
+    if (!owner && owner.error().code != Code::not_found) return fail(std::move(owner).error());
+    existing[file] = owner ? std::optional(*owner) : std::nullopt;
+  }
+  if (existing.empty() || request.force) return existing;
+  return fail(Code::exists,
+              fmt::format("{} exists and is not overwritten; choose another folder with --out, "
+                          "renew with 'imprint keygen rotate', or give --force to make all keys "
+                          "and certificates anew",
+                          quoted((request.directory / existing.begin()->first).string())));
+}
+
+/// What is below a link is not in the folder that is made in one step.
+Result<> refuse_links(const KeygenRequest& request) {
+  std::set<fs::path> folders;
+  for (const CertificatePlace& place : certificate_places(request.layout))
+    folders.insert(place.folder);
+  for (const Service service : kServices)
+    folders.insert(service_folder(service));
+  for (const fs::path& folder : std::set<fs::path>(folders))
+    folders.insert(folder.parent_path());
+  folders.erase(fs::path());
+  for (const fs::path& folder : folders) {
+    const fs::path path = request.directory / folder;
+    std::error_code ignored;  // existing_files has looked there
+    const fs::file_type type = fs::symlink_status(path, ignored).type();
+    if (type == fs::file_type::not_found || type == fs::file_type::directory) continue;
+    return fail(Code::invalid_input,
+                fmt::format("{} is {}, and keygen makes the whole tree in one step: put a folder "
+                            "in its place, or choose another folder with --out",
+                            quoted(path.string()),
+                            type == fs::file_type::symlink ? "a symbolic link" : "no folder"));
   }
   return {};
 }
 
 /// What nobody can see from the files: who is left out in the cold.
 std::vector<std::string> warnings_of_replacement(const KeygenRequest& request,
-                                                 const std::set<fs::path>& existing) {
+                                                 const Existing& existing) {
   std::vector<std::string> warnings;
   const auto replaces = [&existing](const fs::path& folder) {
-    return std::ranges::any_of(existing,
-                               [&](const fs::path& file) { return file.parent_path() == folder; });
+    return std::ranges::any_of(
+        existing, [&](const auto& entry) { return entry.first.parent_path() == folder; });
   };
   if (replaces(service_folder(Service::deviceauth))) {
     warnings.emplace_back(
@@ -97,11 +131,34 @@ void plan_certificates(PlannedFiles& files, Layout layout,
   plan_public(files, trust_file(layout), trust_pem(trust));
 }
 
-Result<> write(WholeFolder& folder, const PlannedFiles& files, const std::set<fs::path>& replaced) {
-  IMPRINT_TRY(folder.keep_all_but(replaced));
-  for (const auto& [file, planned] : files)
-    IMPRINT_TRY(folder.write(file, planned.content.view(), planned.mode));
+/// The owner of the file that is replaced.
+std::optional<Owner> owner_before(const Existing& existing, const fs::path& file) {
+  const auto found = existing.find(file);
+  return found == existing.end() ? std::nullopt : found->second;
+}
+
+Result<> write(const KeygenRequest& request, WholeFolder& folder, const PlannedFiles& files,
+               const Existing& replaced) {
+  std::set<fs::path> left_out = IMPRINT_TRY(leftovers(request.directory, request.layout));
+  for (const auto& [file, owner] : replaced)
+    left_out.insert(file);
+  IMPRINT_TRY(folder.keep_all_but(left_out));
+  for (const auto& [file, planned] : files) {
+    IMPRINT_TRY(
+        folder.write(file, planned.content.view(), planned.mode, owner_before(replaced, file)));
+  }
   return folder.publish();
+}
+
+Result<std::vector<std::string>> notes_of_owners(const KeygenRequest& request,
+                                                 const PlannedFiles& files,
+                                                 const Existing& replaced) {
+  std::vector<Successor> successors;
+  for (const auto& [file, planned] : files) {
+    if (const auto owner = owner_before(replaced, file))
+      successors.push_back({request.directory / file, *owner});
+  }
+  return chown_notes(successors);
 }
 
 /// Everything but the folder itself.
@@ -137,30 +194,14 @@ KeygenReport report_of(const KeygenRequest& request, std::span<const NewIdentity
 
 }  // namespace
 
-namespace {
-
-/// What is there already of a tree.
-std::set<fs::path> existing(const KeygenRequest& request, const std::set<fs::path>& files) {
-  std::set<fs::path> found;
-  std::error_code ignored;
-  for (const fs::path& file : files) {
-    if (fs::exists(fs::symlink_status(request.directory / file, ignored))) found.insert(file);
-  }
-  return found;
-}
-
-}  // namespace
-
 Result<KeygenReport> keygen(const KeygenRequest& request, const Clock& clock) {
   IMPRINT_TRY(refuse_other_layout(request));
-  if (!request.force)
-    IMPRINT_TRY(refuse_existing(request, tree_paths(request.directory, request.layout)));
+  IMPRINT_TRY(existing_files(request));
+  IMPRINT_TRY(refuse_links(request));
   IMPRINT_TRY(check_days(request.days, clock.now()));
   WholeFolder folder = IMPRINT_TRY(WholeFolder::beside(request.directory, kFolderMode));
   // Nobody else makes these files from here on, but somebody may have since we looked.
-  const std::set<fs::path> known = tree_paths(request.directory, request.layout);
-  if (!request.force) IMPRINT_TRY(refuse_existing(request, known));
-  const std::set<fs::path> replaced = existing(request, known);
+  const Existing replaced = IMPRINT_TRY(existing_files(request));
   const IdentityMaker maker = IMPRINT_TRY(
       IdentityMaker::open({.ca = request.ca, .days = request.days, .command = "keygen"}, clock));
 
@@ -174,15 +215,15 @@ Result<KeygenReport> keygen(const KeygenRequest& request, const Clock& clock) {
   }
   PlannedFiles planned;
   Result<> written = plan(request, identities, planned);
-  std::set<fs::path> left_out = leftovers(request.directory, request.layout);
-  left_out.insert(replaced.begin(), replaced.end());
-  if (written) written = write(folder, planned, left_out);
+  if (written) written = write(request, folder, planned, replaced);
   if (!written) return fail(record_failed(identities, std::move(written).error(), clock));
   IMPRINT_TRY(record_placed(identities, files, clock));
 
   KeygenReport report = report_of(request, identities, std::move(files));
   for (std::string& warning : warnings_of_replacement(request, replaced))
     report.warnings.push_back(std::move(warning));
+  const auto notes = IMPRINT_TRY(notes_of_owners(request, planned, replaced));
+  report.notes.insert(report.notes.end(), notes.begin(), notes.end());
   return report;
 }
 

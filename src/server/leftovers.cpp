@@ -45,11 +45,6 @@ fs::path work_folder(const fs::path& folder) {
   return folder.parent_path() / ("." + folder.filename().native() + ".new");
 }
 
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(fs::symlink_status(path, ignored));
-}
-
 std::set<fs::path> temporary_files(const fs::path& directory) {
   std::set<fs::path> found;
   std::error_code error;
@@ -63,10 +58,11 @@ std::set<fs::path> temporary_files(const fs::path& directory) {
 
 }  // namespace
 
-std::set<fs::path> leftovers(const fs::path& directory, Layout layout) {
+Result<std::set<fs::path>> leftovers(const fs::path& directory, Layout layout) {
   std::set<fs::path> found = temporary_files(directory);
   for (const fs::path& folder : whole_folders(layout)) {
-    if (is_there(directory / work_folder(folder))) found.insert(work_folder(folder));
+    const bool there = IMPRINT_TRY(is_there(directory / work_folder(folder)));
+    if (there) found.insert(work_folder(folder));
   }
   return found;
 }
@@ -75,7 +71,8 @@ Result<> remove_leftovers(const fs::path& directory, Layout layout) {
   for (const fs::path& name : temporary_files(directory))
     IMPRINT_TRY(remove_file(directory / name));
   for (const fs::path& folder : whole_folders(layout)) {
-    if (!is_there(directory / work_folder(folder))) continue;
+    const bool there = IMPRINT_TRY(is_there(directory / work_folder(folder)));
+    if (!there) continue;
     // Takes it over unless another run works there, and removes it at once.
     const auto taken = WholeFolder::beside(directory / folder, kFolderMode);
     static_cast<void>(taken);

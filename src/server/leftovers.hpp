@@ -10,7 +10,7 @@ namespace imprint::server {
 
 /// What killed runs have left in a tree, below `directory`: temporary files of the deployment
 /// texts, some with private keys, and the work folders of rotations.
-[[nodiscard]] std::set<fs::path> leftovers(const fs::path& directory, Layout layout);
+[[nodiscard]] Result<std::set<fs::path>> leftovers(const fs::path& directory, Layout layout);
 
 /// Removes them. Work folders of a run that is alive stay; the temporary files are those of nobody
 /// else only while the caller holds the tree's TextsLock.

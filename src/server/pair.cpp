@@ -19,11 +19,6 @@ Result<std::vector<crypto::Certificate>> read_certificates(const fs::path& file)
   return crypto::Certificate::parse_all(content).context(quoted(file.string()));
 }
 
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(fs::symlink_status(path, ignored));
-}
-
 bool needs(const crypto::Certificate& trusted, const Pair& pair) {
   return std::ranges::any_of(pair.certificates, [&](const crypto::Certificate& certificate) {
     return certificate.fingerprint() == trusted.fingerprint() ||
@@ -60,14 +55,17 @@ std::string_view word(Progress progress) noexcept {
 
 Result<Progress> progress_of(const fs::path& directory, Layout layout) {
   const auto places = certificate_places(layout);
-  const auto count = [&](std::string_view below) {
-    return std::ranges::count_if(places, [&](const CertificatePlace& place) {
-      return is_there(directory / place.folder / below);
-    });
+  const auto count = [&](std::string_view below) -> Result<std::size_t> {
+    std::size_t found = 0;
+    for (const CertificatePlace& place : places) {
+      const bool there = IMPRINT_TRY(is_there(directory / place.folder / below));
+      if (there) ++found;
+    }
+    return found;
   };
-  const auto all = static_cast<std::ptrdiff_t>(places.size());
-  const auto next = count(kNextFolder);
-  const auto old = count(kOldFolder);
+  const std::size_t all = places.size();
+  const std::size_t next = IMPRINT_TRY(count(kNextFolder));
+  const std::size_t old = IMPRINT_TRY(count(kOldFolder));
   if (next == 0 && old == 0) return Progress::steady;
   if (next == all && old == 0) return Progress::begun;
   if (next == 0 && old == all) return Progress::switched;
@@ -90,7 +88,8 @@ Result<std::vector<Pair>> read_pairs(const fs::path& directory, Layout layout,
 
 Result<std::vector<crypto::Certificate>> read_trust(const fs::path& directory, Layout layout) {
   const fs::path file = directory / trust_file(layout);
-  if (is_there(file)) return read_certificates(file);
+  const bool there = IMPRINT_TRY(is_there(file));
+  if (there) return read_certificates(file);
   std::vector<crypto::Certificate> trusted;
   for (const CertificatePlace& place : certificate_places(layout)) {
     const auto certificates =
@@ -104,10 +103,27 @@ Result<std::vector<crypto::Certificate>> read_trust(const fs::path& directory, L
 
 std::vector<crypto::Certificate> trust_for(std::span<const crypto::Certificate> trusted,
                                            std::span<const Pair> pairs) {
+  std::vector<bool> taken(trusted.size());
+  const auto is_needed = [&](const crypto::Certificate& one) {
+    if (std::ranges::any_of(pairs, [&](const Pair& pair) { return needs(one, pair); })) return true;
+    for (std::size_t i = 0; i < trusted.size(); ++i) {
+      if (taken[i] && crypto::is_issued_by(trusted[i], one)) return true;
+    }
+    return false;
+  };
+  // Again until nothing is added: what is above may stand before what is below.
+  for (bool added = true; added;) {
+    added = false;
+    for (std::size_t i = 0; i < trusted.size(); ++i) {
+      if (taken[i] || !is_needed(trusted[i])) continue;
+      taken[i] = true;
+      added = true;
+    }
+  }
   std::vector<crypto::Certificate> needed;
-  std::ranges::copy_if(trusted, std::back_inserter(needed), [&](const crypto::Certificate& one) {
-    return std::ranges::any_of(pairs, [&](const Pair& pair) { return needs(one, pair); });
-  });
+  for (std::size_t i = 0; i < trusted.size(); ++i) {
+    if (taken[i]) needed.push_back(trusted[i]);
+  }
   return needed;
 }
 

@@ -41,8 +41,8 @@ enum class Progress { steady, begun, switched };
 [[nodiscard]] Result<std::vector<crypto::Certificate>> read_trust(const fs::path& directory,
                                                                   Layout layout);
 
-/// Those of `trusted` that clients need for these pairs: the certificates themselves, and what has
-/// issued them.
+/// Those of `trusted` that clients need for these pairs: the certificates themselves, what has
+/// issued them, and what is above that.
 [[nodiscard]] std::vector<crypto::Certificate> trust_for(
     std::span<const crypto::Certificate> trusted, std::span<const Pair> pairs);
 

@@ -11,88 +11,29 @@
 #include "imprint/base/text.hpp"
 #include "imprint/base/whole_folder.hpp"
 #include "imprint/crypto/examine.hpp"
-#include "imprint/server/rotate.hpp"
 #include "imprint/server/texts.hpp"
-#include "pair.hpp"
+#include "rotation.hpp"
 #include "tree_files.hpp"
 
 namespace imprint::server {
 
+fs::path Run::folder() const {
+  return request.directory / certificates_folder(tree.layout);
+}
+
+fs::path Run::trust() const {
+  return trust_file(tree.layout).filename();
+}
+
+fs::path Run::in_folder(const CertificatePlace& place, const fs::path& name) const {
+  return (fs::path(place.folder) / name).lexically_relative(certificates_folder(tree.layout));
+}
+
+Result<std::vector<Pair>> Run::pairs(std::string_view below) const {
+  return read_pairs(request.directory, tree.layout, below);
+}
+
 namespace {
-
-/// Devices that update rarely need time to learn of the next one.
-constexpr std::chrono::hours kShortNotice{90 * 24};
-
-/// One run: what was found when it began.
-struct Run {
-  const CertificateRotation& request;
-  const Clock& clock;
-  Deployment tree;
-  Progress progress;
-
-  [[nodiscard]] fs::path folder() const {
-    return request.directory / certificates_folder(tree.layout);
-  }
-
-  /// What a place has under this name, below the folder of all certificates.
-  [[nodiscard]] fs::path in_folder(const CertificatePlace& place, const fs::path& name) const {
-    return (fs::path(place.folder) / name).lexically_relative(certificates_folder(tree.layout));
-  }
-
-  [[nodiscard]] fs::path trust() const { return trust_file(tree.layout).filename(); }
-};
-
-std::string days_until(TimePoint end, TimePoint now) {
-  return fmt::format("{} days", std::chrono::floor<std::chrono::days>(end - now).count());
-}
-
-Result<> refuse_gap(const Run& run, std::span<const Pair> pairs) {
-  const TimePoint now = run.clock.now();
-  for (const Pair& pair : pairs) {
-    const TimePoint end = pair.own().not_after();
-    if (end <= now && !run.request.force) {
-      return fail(Code::invalid_input,
-                  fmt::format("{} has ended on {}: devices cannot connect, and no update brings "
-                              "them another one; give --force to make the next one all the same",
-                              quoted(pair.certificate_file.string()), to_rfc3339(end)));
-    }
-    const TimePoint next_end = now + std::chrono::hours(24) * std::int64_t{run.request.days};
-    if (next_end >= end) continue;
-    return fail(
-        Code::invalid_input,
-        fmt::format("--days: the next certificate would end on {}, before the one that it "
-                    "follows, {}, which ends on {}; give more days",
-                    to_rfc3339(next_end), quoted(pair.certificate_file.string()), to_rfc3339(end)));
-  }
-  return {};
-}
-
-Result<> refuse_missing_ca(const Run& run, std::span<const Pair> pairs) {
-  if (run.request.ca) return {};
-  for (const Pair& pair : pairs) {
-    if (pair.own().is_self_signed()) continue;
-    return fail(
-        Code::invalid_input,
-        fmt::format("{} was signed by {}; name that CA's folder with --ca",
-                    quoted(pair.certificate_file.string()), quoted(pair.own().issuer_text())));
-  }
-  return {};
-}
-
-/// A certificate that was renewed by hand: clients that only get to know the next one beside what
-/// they have would not trust the server that there is.
-Result<> refuse_untrusted(const Run& run, std::span<const Pair> pairs,
-                          std::span<const crypto::Certificate> trusted) {
-  for (const Pair& pair : pairs) {
-    if (!trust_for(trusted, {&pair, 1}).empty()) continue;
-    return fail(Code::invalid_input,
-                fmt::format("nothing in {} is what {} can be verified with; put that certificate "
-                            "or its CA there, and bring the file to all clients",
-                            quoted((run.folder() / run.trust()).string()),
-                            quoted(pair.certificate_file.string())));
-  }
-  return {};
-}
 
 Result<std::vector<ServerNames>> names_for(const Run& run, std::span<const Pair> pairs) {
   if (!run.request.servers.empty()) return run.request.servers;
@@ -113,7 +54,7 @@ Result<std::vector<ServerNames>> names_for(const Run& run, std::span<const Pair>
 Result<std::vector<NewIdentity>> make_identities(const Run& run,
                                                  std::span<const ServerNames> names) {
   const IdentityMaker maker = IMPRINT_TRY(IdentityMaker::open(
-      {.ca = run.request.ca, .days = run.request.days, .command = "keygen rotate"}, run.clock));
+      {.ca = run.request.ca, .days = run.days(), .command = "keygen rotate"}, run.clock));
   std::vector<NewIdentity> identities;
   for (const ServerNames& one : names) {
     auto made = maker.make(one);
@@ -132,35 +73,59 @@ Result<WholeFolder> open_folder(const Run& run) {
               "another run has rotated these certificates just now; run the command again");
 }
 
+/// Whom the file belongs to that one of this name follows: server.crt the certificates, in a tree
+/// that had none.
+Result<Owner> owner_before(const Run& run, const fs::path& name) {
+  const fs::path path = run.folder() / name;
+  const bool there = IMPRINT_TRY(is_there(path));
+  if (there) return owner_of(path);
+  const CertificatePlace& first = certificate_places(run.tree.layout).front();
+  return owner_of(run.folder() / run.in_folder(first, kCertificateFile));
+}
+
+/// `trust` is the PEM of server.crt.
 Result<> write_next(const Run& run, WholeFolder& folder, std::span<const NewIdentity> identities,
-                    std::vector<crypto::Certificate> trusted) {
-  for (const NewIdentity& identity : identities)
-    trusted.insert(trusted.end(), identity.trust.begin(), identity.trust.end());
-  const std::string pem = trust_pem(trusted);
+                    const std::string& trust) {
   IMPRINT_TRY(folder.keep_all_but({run.trust()}));
-  IMPRINT_TRY(folder.write(run.trust(), bytes_of(pem), kPublicMode));
+  const Owner owner = IMPRINT_TRY(owner_before(run, run.trust()));
+  IMPRINT_TRY(folder.write(run.trust(), bytes_of(trust), kPublicMode, owner));
   const auto places = certificate_places(run.tree.layout);
   for (std::size_t i = 0; i < places.size(); ++i) {
+    const fs::path certificate = run.in_folder(places[i], kCertificateFile);
+    const Owner of_certificate = IMPRINT_TRY(owner_before(run, certificate));
     IMPRINT_TRY(folder.write(run.in_folder(places[i], fs::path(kNextFolder) / kCertificateFile),
-                             bytes_of(identities[i].certificate_pem), kPublicMode));
+                             bytes_of(identities[i].certificate_pem), kPublicMode, of_certificate));
+    const Owner of_key = IMPRINT_TRY(owner_before(run, run.in_folder(places[i], kKeyFile)));
     IMPRINT_TRY(folder.write(run.in_folder(places[i], fs::path(kNextFolder) / kKeyFile),
-                             identities[i].key_pem.view(), kPrivateMode));
+                             identities[i].key_pem.view(), kPrivateMode, of_key));
   }
   IMPRINT_TRY(check_stop(run.request.stop));
   return folder.publish();
 }
 
+/// The old first, which the server still shows.
+std::string trust_of_both(std::vector<crypto::Certificate> old,
+                          std::span<const NewIdentity> identities,
+                          std::span<const crypto::Certificate> trusted) {
+  for (const NewIdentity& identity : identities)
+    old.insert(old.end(), identity.trust.begin(), identity.trust.end());
+  old.insert(old.end(), trusted.begin(), trusted.end());
+  return trust_pem(old);
+}
+
 Result<> begin(const Run& run, RotateReport& report) {
-  const auto pairs = IMPRINT_TRY(read_pairs(run.request.directory, run.tree.layout, {}));
-  IMPRINT_TRY(check_days(run.request.days, run.clock.now()));
+  const auto pairs = IMPRINT_TRY(run.pairs());
+  IMPRINT_TRY(check_days(run.days(), run.clock.now()));
   IMPRINT_TRY(refuse_gap(run, pairs));
   IMPRINT_TRY(refuse_missing_ca(run, pairs));
   const auto names = IMPRINT_TRY(names_for(run, pairs));
-  auto trusted = IMPRINT_TRY(read_trust(run.request.directory, run.tree.layout));
+  const auto trusted = IMPRINT_TRY(read_trust(run.request.directory, run.tree.layout));
   IMPRINT_TRY(refuse_untrusted(run, pairs, trusted));
+  IMPRINT_TRY(refuse_strangers(run, pairs, trusted));
   WholeFolder folder = IMPRINT_TRY(open_folder(run));
   auto identities = IMPRINT_TRY(make_identities(run, names));
-  Result<> written = write_next(run, folder, identities, std::move(trusted));
+  const std::string trust = trust_of_both(trust_for(trusted, pairs), identities, trusted);
+  Result<> written = write_next(run, folder, identities, trust);
   if (!written) return fail(record_failed(identities, std::move(written).error(), run.clock));
   std::vector<fs::path> files;
   for (const CertificatePlace& place : certificate_places(run.tree.layout))
@@ -173,7 +138,7 @@ Result<> begin(const Run& run, RotateReport& report) {
 
 Result<> switch_to(const Run& run) {
   const TimePoint now = run.clock.now();
-  const auto next = IMPRINT_TRY(read_pairs(run.request.directory, run.tree.layout, kNextFolder));
+  const auto next = IMPRINT_TRY(run.pairs(kNextFolder));
   for (const Pair& pair : next) {
     if (pair.own().not_before() <= now && now < pair.own().not_after()) continue;
     return fail(
@@ -183,6 +148,7 @@ Result<> switch_to(const Run& run) {
                     quoted(pair.certificate_file.string()), to_rfc3339(pair.own().not_before()),
                     to_rfc3339(pair.own().not_after())));
   }
+  IMPRINT_TRY(check_trust_of_both(run));
   std::set<fs::path> moved;
   const auto places = certificate_places(run.tree.layout);
   for (const CertificatePlace& place : places) {
@@ -205,22 +171,17 @@ Result<> switch_to(const Run& run) {
 }
 
 Result<> finish(const Run& run) {
-  const auto pairs = IMPRINT_TRY(read_pairs(run.request.directory, run.tree.layout, {}));
+  const auto pairs = IMPRINT_TRY(run.pairs());
   const auto trusted = IMPRINT_TRY(read_trust(run.request.directory, run.tree.layout));
-  const auto needed = trust_for(trusted, pairs);
-  if (needed.empty()) {
-    return fail(Code::invalid_input,
-                fmt::format("nothing in {} is what the server's certificates can be verified with; "
-                            "put their CA there",
-                            quoted((run.folder() / run.trust()).string())));
-  }
-  const std::string pem = trust_pem(needed);
+  IMPRINT_TRY(refuse_untrusted(run, pairs, trusted));
+  const std::string pem = trust_pem(trust_for(trusted, pairs));
   std::set<fs::path> dropped = {run.trust()};
   for (const CertificatePlace& place : certificate_places(run.tree.layout))
     dropped.insert(run.in_folder(place, kOldFolder));
   WholeFolder folder = IMPRINT_TRY(open_folder(run));
   IMPRINT_TRY(folder.keep_all_but(dropped));
-  IMPRINT_TRY(folder.write(run.trust(), bytes_of(pem), kPublicMode));
+  const Owner owner = IMPRINT_TRY(owner_before(run, run.trust()));
+  IMPRINT_TRY(folder.write(run.trust(), bytes_of(pem), kPublicMode, owner));
   IMPRINT_TRY(check_stop(run.request.stop));
   return folder.publish();
 }
@@ -247,6 +208,11 @@ Result<bool> take_step(const Run& run, RotateReport& report) {
     IMPRINT_TRY(begin(run, report));
     return true;
   }
+  if (step == RotateStep::begin && run.progress == Progress::begun) {
+    IMPRINT_TRY(refuse_other_settings(run));
+    IMPRINT_TRY(check_trust_of_both(run));
+    return false;
+  }
   if (step == RotateStep::switch_to && run.progress == Progress::begun) {
     IMPRINT_TRY(switch_to(run));
     return true;
@@ -256,72 +222,6 @@ Result<bool> take_step(const Run& run, RotateReport& report) {
     return true;
   }
   return false;
-}
-
-/// The first to end decides.
-TimePoint end_of(std::span<const Pair> pairs) {
-  TimePoint end = pairs.front().own().not_after();
-  for (const Pair& pair : pairs)
-    end = std::min(end, pair.own().not_after());
-  return end;
-}
-
-void place(std::span<const Pair> pairs, RotateReport& report) {
-  for (const Pair& pair : pairs)
-    report.certificates.push_back({pair.certificate_file, pair.own()});
-}
-
-Result<> describe_begun(const Run& run, std::span<const Pair> pairs, RotateReport& report) {
-  const TimePoint now = run.clock.now();
-  const TimePoint end = end_of(pairs);
-  const auto next = IMPRINT_TRY(read_pairs(run.request.directory, run.tree.layout, kNextFolder));
-  place(next, report);
-  report.notes.push_back(
-      fmt::format("now: bring {} to all clients; it holds the old and the new trust",
-                  (run.folder() / run.trust()).string()));
-  report.notes.push_back(
-      fmt::format("then{}: {}, and restart the server's gateway; the next certificate ends on {}",
-                  end > now ? ", before " + to_rfc3339(end) : "",
-                  rotate_command(run.request.directory, "--switch"), to_rfc3339(end_of(next))));
-  report.notes.push_back(fmt::format("at last, when all is well: {} drops the old one",
-                                     rotate_command(run.request.directory, "--finish")));
-  if (end <= now) {
-    report.warnings.push_back(
-        fmt::format("the old certificate has ended on {}: no update reaches a device any more, "
-                    "and each has to be given the new 'server.crt' by hand",
-                    to_rfc3339(end)));
-  } else if (end - now < kShortNotice) {
-    report.warnings.push_back(
-        fmt::format("the old certificate ends on {}, in {}: clients that have not got the new "
-                    "'server.crt' by then cannot connect any more",
-                    to_rfc3339(end), days_until(end, now)));
-  }
-  return {};
-}
-
-Result<> describe(const Run& run, RotateReport& report) {
-  const Progress progress = IMPRINT_TRY(progress_of(run.request.directory, run.tree.layout));
-  report.state = word(progress);
-  if (!report.changed && run.request.step == RotateStep::begin)
-    report.notes.emplace_back("this rotation had begun before");
-  const auto pairs = IMPRINT_TRY(read_pairs(run.request.directory, run.tree.layout, {}));
-  place(pairs, report);
-  if (progress == Progress::begun) return describe_begun(run, pairs, report);
-  if (progress == Progress::switched) {
-    const auto old = IMPRINT_TRY(read_pairs(run.request.directory, run.tree.layout, kOldFolder));
-    place(old, report);
-    report.notes.emplace_back("now: restart the server's gateway, it has another certificate");
-    report.notes.push_back(fmt::format(
-        "at last, when all is well: {} drops the old certificate, which ends on {}, and {} can "
-        "follow on the clients",
-        rotate_command(run.request.directory, "--finish"), to_rfc3339(end_of(old)),
-        (run.folder() / run.trust()).string()));
-    return {};
-  }
-  report.notes.push_back(fmt::format("{}: the trust for what the server uses, until {}",
-                                     (run.folder() / run.trust()).string(),
-                                     to_rfc3339(end_of(pairs))));
-  return {};
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "imprint/server/service_key.hpp"
 #include "imprint/server/texts.hpp"
 #include "pair.hpp"
+#include "successors.hpp"
 #include "tree_files.hpp"
 
 namespace imprint::server {
@@ -28,15 +29,6 @@ fs::path path_of(const Deployment& tree, Service service, unsigned id) {
   return tree.directory / service_folder(service) / service_key_file(id);
 }
 
-/// The kind of a key in its file, which is read as the services do.
-Result<crypto::KeyKind> kind_in(const fs::path& path) {
-  const crypto::SecretBytes content = IMPRINT_TRY(read_secret(path));
-  const auto key =
-      IMPRINT_TRY(crypto::PrivateKey::from_pem(content.view()).context(quoted(path.string())));
-  const crypto::KeyKind kind = IMPRINT_TRY(key.kind().context(quoted(path.string())));
-  return parse_service_key_kind(name(kind)).context(quoted(path.string()));
-}
-
 Result<TimePoint> written_at(const fs::path& path) {
   struct stat status = {};
   if (::stat(path.c_str(), &status) != 0)
@@ -48,6 +40,7 @@ Result<TimePoint> written_at(const fs::path& path) {
 Result<std::vector<std::string>> pending(const Deployment& tree, Service service) {
   const ServiceKeys& keys = keys_of(tree, service);
   const fs::path newest = path_of(tree, service, keys.ids.back());
+  const fs::path before = path_of(tree, service, keys.ids.at(keys.ids.size() - 2));
   const TimePoint made = IMPRINT_TRY(written_at(newest));
   std::vector<std::string> notes = {
       fmt::format("{}: signs from the restart of {} with the new deployment files on",
@@ -61,29 +54,49 @@ Result<std::vector<std::string>> pending(const Deployment& tree, Service service
         rotate_command(tree.directory, fmt::format("--service {} --finish", word(service))),
         to_rfc3339(made + kTokenLifetime)));
   }
+  const Owner owner = IMPRINT_TRY(owner_of(before));
+  const Successor successor{newest, owner};
+  const auto of_owner = IMPRINT_TRY(chown_notes({&successor, 1}));
+  notes.insert(notes.end(), of_owner.begin(), of_owner.end());
   return notes;
 }
 
 Result<> begin(const ServiceKeyRotation& request, const Deployment& tree) {
   const unsigned last = keys_of(tree, request.service).ids.back();
-  const auto present = IMPRINT_TRY(kind_in(path_of(tree, request.service, last)));
+  const fs::path newest = path_of(tree, request.service, last);
+  const auto present = IMPRINT_TRY(service_key_kind_in(newest));
+  const Owner owner = IMPRINT_TRY(owner_of(newest));
   WholeFolder folder = IMPRINT_TRY(
       WholeFolder::beside(tree.directory / service_folder(request.service), kFolderMode));
   // Nobody else makes one from here on, but somebody may have since we looked.
-  if (service_key_ids(tree.directory, request.service).back() != last)
+  const auto ids = IMPRINT_TRY(service_key_ids(tree.directory, request.service));
+  if (ids.back() != last)
     return fail(Code::busy, "another run has rotated this key just now; run the command again");
   const auto key = IMPRINT_TRY(crypto::PrivateKey::generate(request.kind.value_or(present)));
   const auto pem = IMPRINT_TRY(service_key_pem(key));
   IMPRINT_TRY(folder.keep_all_but({}));
-  IMPRINT_TRY(folder.write(service_key_file(last + 1), pem.view(), kPrivateMode));
+  IMPRINT_TRY(folder.write(service_key_file(last + 1), pem.view(), kPrivateMode, owner));
   IMPRINT_TRY(check_stop(request.stop));
   return folder.publish();
+}
+
+/// A rerun of the first step that asks for another key than the one that is there.
+Result<> refuse_other_kind(const ServiceKeyRotation& request, const Deployment& tree) {
+  if (!request.kind) return {};
+  const fs::path newest = path_of(tree, request.service, keys_of(tree, request.service).ids.back());
+  const crypto::KeyKind kind = IMPRINT_TRY(service_key_kind_in(newest));
+  if (kind == *request.kind) return {};
+  return fail(
+      Code::invalid_input,
+      fmt::format("--service-key {}: the next key, {}, is there already, and is of the kind "
+                  "{}; leave the option out, or remove that key to make another one",
+                  name(*request.kind), quoted(newest.string()), name(kind)));
 }
 
 Result<> refuse_early(const ServiceKeyRotation& request, const Deployment& tree, TimePoint now) {
   const unsigned last = keys_of(tree, request.service).ids.back();
   const fs::path newest = path_of(tree, request.service, last);
-  IMPRINT_TRY(kind_in(newest));  // what stays has to be a key
+  IMPRINT_TRY(service_key_kind_in(newest));  // what stays has to be a key
   const TimePoint made = IMPRINT_TRY(written_at(newest));
   if (request.force || now >= made + kTokenLifetime) return {};
   return fail(Code::invalid_input,
@@ -121,6 +134,7 @@ Result<RotateReport> rotate_service_key(const ServiceKeyRotation& request, const
   RotateReport report;
   const bool two_keys = keys_of(tree, request.service).ids.size() > 1;
   report.changed = two_keys == (request.step == RotateStep::finish);
+  if (!report.changed && two_keys) IMPRINT_TRY(refuse_other_kind(request, tree));
   if (report.changed && !two_keys) IMPRINT_TRY(begin(request, tree));
   if (report.changed && two_keys) {
     IMPRINT_TRY(refuse_early(request, tree, clock.now()));

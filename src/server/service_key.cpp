@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "imprint/base/text.hpp"
+#include "tree_files.hpp"
 
 namespace imprint::server {
 
@@ -27,6 +28,14 @@ Result<crypto::KeyKind> parse_service_key_kind(std::string_view word) {
 Result<crypto::SecretBytes> service_key_pem(const crypto::PrivateKey& key) {
   const crypto::KeyKind kind = IMPRINT_TRY(key.kind());
   return is_rsa(kind) ? key.to_pkcs1_pem() : key.to_pem();
+}
+
+Result<crypto::KeyKind> service_key_kind_in(const fs::path& path) {
+  const crypto::SecretBytes content = IMPRINT_TRY(read_secret(path));
+  const auto key =
+      IMPRINT_TRY(crypto::PrivateKey::from_pem(content.view()).context(quoted(path.string())));
+  const crypto::KeyKind kind = IMPRINT_TRY(key.kind().context(quoted(path.string())));
+  return parse_service_key_kind(name(kind)).context(quoted(path.string()));
 }
 
 }  // namespace imprint::server

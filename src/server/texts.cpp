@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "imprint/base/owner.hpp"
 #include "imprint/base/text.hpp"
 #include "leftovers.hpp"
 #include "tree_files.hpp"
@@ -43,6 +44,16 @@ bool same(ByteView one, ByteView other) {
   return text_of(one) == text_of(other);
 }
 
+/// Whom the text belongs to when it is written anew: new secrets, whom the values beside do.
+Result<std::optional<Owner>> owner_before(const Deployment& tree, const fs::path& path) {
+  for (const fs::path& one : {path, tree.directory / kHelmFile}) {
+    auto owner = owner_of(one);
+    if (owner) return std::optional(*owner);
+    if (owner.error().code != Code::not_found) return fail(std::move(owner).error());
+  }
+  return std::optional<Owner>();
+}
+
 /// The warning, or nothing.
 Result<std::string> refresh(const Deployment& tree, const TextRow& row) {
   const fs::path path = tree.directory / row.file;
@@ -63,8 +74,13 @@ Result<std::string> refresh(const Deployment& tree, const TextRow& row) {
   }
   const ServerVersion version = compose_version(tree).value_or(ServerVersion::v3_1);
   const auto content = IMPRINT_TRY(text_of_tree(tree, row.text, version));
-  if (!present || !same(present->view(), content.view()))
-    IMPRINT_TRY(write_file_atomic(path, content.view(), row.mode));
+  if (present && same(present->view(), content.view())) return std::string();
+  const auto owner = IMPRINT_TRY(owner_before(tree, path));
+  NewFile file = IMPRINT_TRY(NewFile::beside(path, row.mode));
+  IMPRINT_TRY(file.file().write_all(0, content.view()));
+  if (owner) IMPRINT_TRY(give_to(file.file().fd(), *owner, path));
+  IMPRINT_TRY(file.publish());
+  IMPRINT_TRY(sync_directory(tree.directory));
   return std::string();
 }
 

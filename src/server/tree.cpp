@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "imprint/base/text.hpp"
+#include "imprint/base/whole_folder.hpp"
 #include "imprint/crypto/key.hpp"
 #include "pair.hpp"
 #include "tree_files.hpp"
@@ -25,39 +26,37 @@ std::optional<unsigned> id_of(std::string_view name) {
   return id;
 }
 
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
-/// Whether there is a whole set of certificates. What cannot be looked at is not missing.
+/// Whether there is a whole set of certificates.
 Result<bool> has_layout(const fs::path& directory, Layout layout) {
   bool all = true;
   for (const CertificatePlace& place : certificate_places(layout)) {
-    const fs::path file = directory / place.folder / kCertificateFile;
-    std::error_code error;
-    all = fs::exists(file, error) && all;
-    if (error) return fail(system_error("looking for " + quoted(file.string()), error.value()));
+    const bool there = IMPRINT_TRY(is_there(directory / place.folder / kCertificateFile));
+    all = there && all;
   }
   return all;
 }
 
 }  // namespace
 
-std::vector<unsigned> service_key_ids(const fs::path& directory, Service service) {
+Result<std::vector<unsigned>> service_key_ids(const fs::path& directory, Service service) {
   const fs::path folder = directory / service_folder(service);
   std::vector<unsigned> ids;
-  if (is_there(folder / kKeyFile)) ids.push_back(0);
+  const bool unnumbered = IMPRINT_TRY(is_there(folder / kKeyFile));
+  if (unnumbered) ids.push_back(0);
   std::error_code error;
   fs::directory_iterator entries(folder, error);
   for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
     if (const auto id = id_of(entries->path().filename().native())) ids.push_back(*id);
   }
+  if (error && error != std::errc::no_such_file_or_directory &&
+      error != std::errc::not_a_directory) {
+    return fail(system_error("reading the folder " + quoted(folder.string()), error.value()));
+  }
   std::ranges::sort(ids);
   return ids;
 }
 
-std::set<fs::path> tree_paths(const fs::path& directory, Layout layout) {
+Result<std::set<fs::path>> tree_paths(const fs::path& directory, Layout layout) {
   std::set<fs::path> paths = {trust_file(layout), kComposeFile, kHelmFile, kSecretsFile};
   for (const CertificatePlace& place : certificate_places(layout)) {
     for (const std::string_view name : {kCertificateFile, kKeyFile, kNextFolder, kOldFolder})
@@ -65,7 +64,8 @@ std::set<fs::path> tree_paths(const fs::path& directory, Layout layout) {
   }
   for (const Service service : kServices) {
     paths.insert(service_folder(service) / kKeyFile);
-    for (const unsigned id : service_key_ids(directory, service))
+    const auto ids = IMPRINT_TRY(service_key_ids(directory, service));
+    for (const unsigned id : ids)
       paths.insert(service_folder(service) / service_key_file(id));
   }
   return paths;
@@ -74,6 +74,7 @@ std::set<fs::path> tree_paths(const fs::path& directory, Layout layout) {
 Result<Deployment> read_tree(const fs::path& directory) {
   Deployment tree;
   tree.directory = directory;
+  IMPRINT_TRY(refuse_dangling_link(directory));
   const bool current = IMPRINT_TRY(has_layout(directory, Layout::current));
   const bool classic = !current && IMPRINT_TRY(has_layout(directory, Layout::classic));
   if (!current && !classic) {
@@ -85,7 +86,7 @@ Result<Deployment> read_tree(const fs::path& directory) {
   }
   tree.layout = current ? Layout::current : Layout::classic;
   for (const Service service : kServices) {
-    std::vector<unsigned> ids = service_key_ids(directory, service);
+    std::vector<unsigned> ids = IMPRINT_TRY(service_key_ids(directory, service));
     if (ids.empty()) {
       return fail(Code::invalid_input,
                   fmt::format("{} is missing; put it there",

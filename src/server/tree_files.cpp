@@ -44,6 +44,14 @@ Result<> plan_texts(PlannedFiles& files, const Deployment& deployment, ServerVer
   return {};
 }
 
+Result<bool> is_there(const fs::path& path) {
+  std::error_code error;
+  const fs::file_type type = fs::symlink_status(path, error).type();
+  if (type == fs::file_type::not_found) return false;
+  if (error) return fail(system_error("looking for " + quoted(path.string()), error.value()));
+  return true;
+}
+
 Result<> check_stop(const std::atomic<bool>* stop) {
   if (stop == nullptr || !*stop) return {};
   return fail(Code::cancelled, "interrupted");

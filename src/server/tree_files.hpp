@@ -37,6 +37,9 @@ void plan_private(PlannedFiles& files, const fs::path& file, crypto::SecretBytes
 [[nodiscard]] Result<> plan_texts(PlannedFiles& files, const Deployment& deployment,
                                   ServerVersion version);
 
+/// Whether there is a file, folder or link of this name. What cannot be looked at is not missing.
+[[nodiscard]] Result<bool> is_there(const fs::path& path);
+
 /// Code::cancelled when it is there and set.
 [[nodiscard]] Result<> check_stop(const std::atomic<bool>* stop);
 

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 
 #include "batch_fixture.hpp"
+#include "imprint/base/owner.hpp"
 #include "keygen_fixture.hpp"
 #include "support/fault.hpp"
 #include "support/process.hpp"
@@ -247,8 +248,170 @@ TEST_F(Rotate, BadTreesAreRefused) {
   ok({"keygen", "rotate", "--switch"});
   dir_.write((cert_ / "server.crt").string(), slurp(cert_ / "old/cert.crt"));
   refused({"keygen", "rotate", "--finish"},
-          "nothing in 'keys-generated/cert/server.crt' is what the server's certificates can be "
-          "verified with; put their CA there");
+          "nothing in 'keys-generated/cert/server.crt' is what 'keys-generated/cert/cert.crt' can "
+          "be verified with; put that certificate or its CA there, and bring the file to all "
+          "clients");
+}
+
+// What goes to all clients is looked at again before it is said to be right, and before the switch.
+TEST_F(Rotate, TheTrustForBothIsCheckedAgain) {
+  ok({"keygen", "--cn", "b.example.com", "--out", "other", "--service-key", "ed25519"});
+  ok({"keygen", "rotate"});
+  const fs::path trust = cert_ / "server.crt";
+  const std::string old = slurp(cert_ / "cert.crt");
+  const std::string next = slurp(cert_ / "next/cert.crt");
+  const std::string other = slurp("other/cert/server.crt");
+  const std::string serial = openssl({"x509", "-in", "other/cert/cert.crt", "-noout", "-serial"});
+  const auto without = [](const std::string& certificate) {
+    return "nothing in 'keys-generated/cert/server.crt' is what '" + certificate +
+           "' can be verified with; put that certificate or its CA there, and bring the file to "
+           "all clients";
+  };
+  std::string lower = serial.substr(std::string_view("serial=").size(), 40);
+  for (char& c : lower)
+    c = static_cast<char>(std::tolower(c));
+  const std::vector<std::pair<std::string, std::string>> wrong = {
+      {old, without("keys-generated/cert/next/cert.crt")},
+      {next, without("keys-generated/cert/cert.crt")},
+      {next + old,
+       "'keys-generated/cert/server.crt' holds trust for the next certificate before that for the "
+       "one in use, 'CN=mender.example.com'; put the latter first"},
+      {old + other + next,
+       "certificate 2 of 'keys-generated/cert/server.crt', 'CN=b.example.com' with the serial "
+       "number " +
+           lower +
+           ", is not what the server's certificates are verified with, and the rotation would drop "
+           "it: take it out (clients that need it for another server can have it among their "
+           "system's certificates)"}};
+  for (const char* const step : {"", "--switch"}) {
+    std::vector<std::string> command = {"keygen", "rotate"};
+    if (*step != '\0') command.emplace_back(step);
+    for (const auto& [content, message] : wrong) {
+      dir_.write(trust.string(), content);
+      refused(command, message);
+    }
+    dir_.write(trust.string(), old + "-----BEGIN CERTIFICATE-----\nnothing\n");
+    const CommandResult garbage = imprint(command);
+    EXPECT_EQ(garbage.status, 2);
+    EXPECT_THAT(garbage.err, HasSubstr("imprint: error: 'keys-generated/cert/server.crt': "));
+    fs::remove(trust);
+    refused(command,
+            "'keys-generated/cert/server.crt' is missing; put there what "
+            "'keys-generated/cert/cert.crt' is verified with, and after it what "
+            "'keys-generated/cert/next/cert.crt' is");
+    dir_.write(trust.string(), old + next);
+    ok(command);
+  }
+}
+
+TEST_F(Rotate, StrangersInTheTrustAreRefusedFromTheStart) {
+  ok({"ca", "init", "ca", "--cn", "Next CA"});
+  const fs::path trust = cert_ / "server.crt";
+  dir_.write(trust.string(), slurp("ca/ca-cert.pem") + slurp(cert_ / "cert.crt"));
+  const CommandResult stranger = imprint({"keygen", "rotate"});
+  EXPECT_EQ(stranger.status, 2);
+  EXPECT_THAT(stranger.err, HasSubstr("certificate 1 of 'keys-generated/cert/server.crt', "
+                                      "'CN=Next CA' with the serial number "));
+  EXPECT_FALSE(fs::exists(cert_ / "next"));
+  // The CA that is to sign the next one is no stranger; the old is first in any case.
+  ok({"keygen", "rotate", "--ca", "ca", "--days", "3651"});
+  EXPECT_EQ(slurp(trust), slurp(cert_ / "cert.crt") + slurp("ca/ca-cert.pem"));
+  ok({"keygen", "rotate"});
+}
+
+// A root that its owner has put beside the CA below it stays, in every step.
+TEST_F(Rotate, WhatIsAboveTheTrustIsNoStranger) {
+  ok({"ca", "init", "root", "--cn", "Root"});
+  ok({"ca", "init", "ca", "--cn", "Issuing", "--parent", "root"});
+  ok({"keygen", "--cn", "a.example.com", "--ca", "ca", "--out", "k", "--days", "400",
+      "--service-key", "ed25519"});
+  const std::string root = slurp("root/ca-cert.pem");
+  const std::string issuing = slurp("ca/ca-cert.pem").substr(0, slurp("ca/ca-cert.pem").find(root));
+  dir_.write("k/cert/server.crt", root + issuing);
+  for (const std::vector<std::string>& step : std::vector<std::vector<std::string>>{
+           {"--ca", "ca", "--days", "500"}, {}, {"--switch"}, {"--finish"}}) {
+    std::vector<std::string> command = {"keygen", "rotate", "--out", "k"};
+    command.insert(command.end(), step.begin(), step.end());
+    ok(command);
+    EXPECT_EQ(slurp("k/cert/server.crt"), root + issuing);
+  }
+}
+
+TEST_F(Rotate, ABegunRotationTakesNoOtherSettings) {
+  ok({"ca", "init", "ca", "--cn", "First"});
+  const std::vector<std::string> begin = {"keygen", "rotate", "--days", "4000"};
+  ok(begin);
+  const std::string next = "'keys-generated/cert/next/cert.crt' is there already, ";
+  const std::string advice =
+      "; leave that option out; or, for another one, remove it with its folder 'next', and its "
+      "trust from 'server.crt'";
+  refused({"keygen", "rotate", "--days", "400"}, next + "for 4000 days, not 400" + advice);
+  refused({"keygen", "rotate", "--cn", "a.example.com"},
+          next + "for 'mender.example.com', not 'a.example.com'" + advice);
+  refused({"keygen", "rotate", "--ca", "ca"}, next + "and 'CN=First' did not sign it" + advice);
+  EXPECT_THAT(ok(begin).err, HasSubstr("imprint: this rotation had begun before\n"));
+  // As the advice has it.
+  fs::remove_all(cert_ / "next");
+  dir_.write((cert_ / "server.crt").string(), slurp(cert_ / "cert.crt"));
+  ok({"keygen", "rotate", "--days", "4001"});
+
+  ok({"keygen", "rotate", "--service", "useradm"});
+  refused({"keygen", "rotate", "--service", "useradm", "--service-key", "rsa:2048"},
+          "--service-key rsa:2048: the next key, 'keys-generated/keys/useradm/private.id.1.pem', "
+          "is there already, and is of the kind ed25519; leave the option out, or remove that key "
+          "to make another one");
+  ok({"keygen", "rotate", "--service", "useradm", "--service-key", "ed25519"});
+}
+
+TEST_F(Rotate, NewFilesBelongToTheOwnersOfTheOld) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to give files away";
+  const fs::path keys = "keys-generated/keys/useradm";
+  const Owner service{65534, 65533};
+  const Owner admin{65532, 65531};
+  for (const fs::path& file : {keys / "private.key", cert_ / "private.key"})
+    ASSERT_EQ(::chown(file.c_str(), service.user, service.group), 0);
+  for (const fs::path& file : {cert_, cert_ / "cert.crt", cert_ / "server.crt", keys,
+                               fs::path("keys-generated/helm-values.yaml")}) {
+    ASSERT_EQ(::chown(file.c_str(), admin.user, admin.group), 0);
+  }
+  EXPECT_THAT(ok({"keygen", "rotate", "--service", "useradm"}).err, Not(HasSubstr("chown")));
+  EXPECT_EQ(owner_of(keys), admin);
+  EXPECT_EQ(owner_of(keys / "private.key"), service);
+  EXPECT_EQ(owner_of(keys / "private.id.1.pem"), service);
+  EXPECT_EQ(owner_of("keys-generated/helm-values.yaml"), admin);
+  EXPECT_EQ(owner_of("keys-generated/kubernetes-secrets.yaml"), admin);
+  for (const std::string step : {"--json", "--switch", "--finish"}) {
+    EXPECT_THAT(ok({"keygen", "rotate", step}).err, Not(HasSubstr("chown")));
+    for (const fs::path& file : {cert_, cert_ / "cert.crt", cert_ / "server.crt"})
+      EXPECT_EQ(owner_of(file), admin) << file << step;
+    EXPECT_EQ(owner_of(cert_ / "private.key"), service) << step;
+    if (step != "--json") continue;
+    EXPECT_EQ(owner_of(cert_ / "next"), admin);
+    EXPECT_EQ(owner_of(cert_ / "next/cert.crt"), admin);
+    EXPECT_EQ(owner_of(cert_ / "next/private.key"), service);
+  }
+}
+
+TEST_F(Rotate, WhatCouldNotBeGivenAwayIsSaid) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, for files of others that can be read";
+  const fs::path keys = "keys-generated/keys/useradm";
+  for (const fs::path& file : {keys / "private.key", cert_ / "private.key"})
+    ASSERT_EQ(::chown(file.c_str(), 65534, 65533), 0);
+  const auto note = [](const std::string& file) {
+    return HasSubstr(
+        "imprint: what was made could not be given to the owner of what it follows: "
+        "'chown 65534:65533 keys-generated/" +
+        file + "' as root\n");
+  };
+  const imprint::test::ScopedFaultHook no_privilege(
+      [](std::string_view operation) { return operation == "fchown" ? EPERM : 0; });
+  EXPECT_THAT(ok({"keygen", "rotate", "--service", "useradm"}).err,
+              note("keys/useradm/private.id.1.pem"));
+  EXPECT_THAT(ok({"keygen", "rotate"}).err, note("cert/next/private.key"));
+  EXPECT_THAT(ok({"keygen", "rotate"}).err, note("cert/next/private.key")) << "as long as it is so";
+  EXPECT_THAT(ok({"keygen", "rotate", "--switch"}).err, note("cert/private.key"));
+  ASSERT_EQ(::chown((cert_ / "private.key").c_str(), 65534, 65533), 0);
+  EXPECT_THAT(ok({"keygen", "rotate", "--switch"}).err, Not(HasSubstr("chown")));
 }
 
 TEST_F(Rotate, ACertificateThatWasRenewedByHandIsNotTrustedYet) {

@@ -9,8 +9,10 @@
 #include <gmock/gmock.h>
 
 #include "batch_fixture.hpp"
+#include "imprint/base/owner.hpp"
 #include "keygen_fixture.hpp"
 #include "support/fault.hpp"
+#include "support/nobody.hpp"
 #include "support/process.hpp"
 
 namespace imprint::cli::test {
@@ -317,6 +319,90 @@ TEST_F(Keygen, AFolderThatCannotBeWritten) {
   EXPECT_EQ(result.status, 4);
   EXPECT_THAT(result.err, HasSubstr("locked/.keys.new': Permission denied\n"));
   EXPECT_TRUE(fs::is_empty("locked"));
+}
+
+TEST_F(Keygen, LinksInTheTreeAreRefused) {
+  fs::create_directories("elsewhere");
+  for (const char* const force : {"", "--force"}) {
+    for (const char* const link : {"cert", "keys", "keys/useradm"}) {
+      fs::create_directories(fs::path("out") / link);
+      fs::remove(fs::path("out") / link);
+      fs::create_directory_symlink(dir_ / "elsewhere", fs::path("out") / link);
+      std::vector<std::string> command = {"keygen", "--cn", "a.example.com", "--out", "out"};
+      if (*force != '\0') command.emplace_back(force);
+      refused(command, std::string("'out/") + link +
+                           "' is a symbolic link, and keygen makes the whole tree in one step: put "
+                           "a folder in its place, or choose another folder with --out");
+      fs::remove_all("out");
+    }
+  }
+  fs::create_directory("out");
+  dir_.write("out/keys", "a file");
+  refused({"keygen", "--cn", "a.example.com", "--out", "out", "--force"},
+          "'out/keys' is no folder, and keygen makes the whole tree in one step: put a folder in "
+          "its place, or choose another folder with --out");
+  fs::create_directory_symlink("gone", "link");
+  const std::string dangling =
+      "'link' is a symbolic link to 'gone', which does not exist; make that first, or remove the "
+      "link";
+  refused({"keygen", "--cn", "a.example.com", "--out", "link"}, dangling);
+  refused({"keygen", "--print", "compose", "--out", "link"}, dangling);
+  refused({"keygen", "rotate", "--out", "link"}, dangling);
+  fs::create_directory("gone");
+  ok({"keygen", "--cn", "a.example.com", "--out", "link", "--service-key", "ed25519"});
+  EXPECT_EQ(files_in("gone").size(), 7U);
+}
+
+TEST_F(Keygen, FoldersThatCannotBeReadAreNotEmpty) {
+  fs::permissions(dir_.path(), fs::perms::all);
+  const imprint::test::ScopedNobody nobody;
+  const std::vector<std::string> keygen = {"keygen", "--cn", "a.example.com", "--service-key",
+                                           "ed25519"};
+  std::vector<std::string> by_force = keygen;
+  by_force.emplace_back("--force");
+  ok(keygen);
+  const fs::path service = "keys-generated/keys/useradm";
+  const auto refused_as = [](const std::vector<std::string>& command, const std::string& message) {
+    const CommandResult result = imprint(command);
+    EXPECT_EQ(result.status, 4);
+    EXPECT_EQ(result.err, "imprint: error: " + message + ": Permission denied\n");
+    EXPECT_FALSE(fs::exists(".keys-generated.new"));
+  };
+  fs::permissions(service, fs::perms::none);
+  for (const auto& command : {keygen, by_force, {"keygen", "rotate"}})
+    refused_as(command, "looking for 'keys-generated/keys/useradm/private.key'");
+  fs::permissions(service, fs::perms::owner_exec);
+  for (const auto& command : {keygen, by_force, {"keygen", "--print", "compose"}})
+    refused_as(command, "reading the folder 'keys-generated/keys/useradm'");
+  fs::permissions(service, fs::perms::owner_all);
+  fs::permissions("keys-generated", fs::perms::none);
+  for (const auto& command : {keygen, by_force})
+    refused_as(command, "looking for 'keys-generated/certs'");
+  fs::permissions("keys-generated", fs::perms::owner_exec);
+  refused_as(by_force, "reading the folder '" + (dir_ / "keys-generated").string() + "'");
+  fs::permissions("keys-generated", fs::perms::owner_all);
+  ok(by_force);
+}
+
+TEST_F(Keygen, ForceLeavesFilesToTheirOwners) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to give files away";
+  const std::vector<std::string> keygen = {"keygen",        "--cn",    "a.example.com",
+                                           "--service-key", "ed25519", "--force"};
+  const fs::path key = "keys-generated/keys/useradm/private.key";
+  ok(keygen);
+  ASSERT_EQ(::chown(key.c_str(), 65534, 65533), 0);
+  ASSERT_EQ(::chown(key.parent_path().c_str(), 65532, 65531), 0);
+  EXPECT_THAT(ok(keygen).err, Not(HasSubstr("chown")));
+  EXPECT_EQ(owner_of(key), (Owner{65534, 65533}));
+  EXPECT_EQ(owner_of(key.parent_path()), (Owner{65532, 65531}));
+  EXPECT_EQ(owner_of("keys-generated/keys/deviceauth/private.key"), (Owner{0, 0}));
+  const imprint::test::ScopedFaultHook no_privilege(
+      [](std::string_view operation) { return operation == "fchown" ? EPERM : 0; });
+  EXPECT_THAT(ok(keygen).err,
+              HasSubstr("imprint: what was made could not be given to the owner of what it "
+                        "follows: 'chown 65534:65533 keys-generated/keys/useradm/private.key' as "
+                        "root\n"));
+  EXPECT_EQ(owner_of(key), (Owner{0, 0}));
 }
 
 // Whichever call that changes the disk fails, there is no tree and nothing beside it, the ledger

@@ -208,6 +208,56 @@ TEST_F(KeygenTexts, PrintedOnes) {
           "'keys-generated/keys/useradm/private.key' is missing; put it there");
 }
 
+TEST_F(KeygenTexts, WhatContradictsTheTreeIsRefused) {
+  ok({"ca", "init", "ca", "--cn", "First"});
+  ok({"keygen", "--cn", "mender.example.com", "--service-key", "ed25519", "--days", "400"});
+  const std::string certificate = "'keys-generated/cert/cert.crt' is there already, ";
+  const std::string advice = "; leave that option out, or choose another folder with --out";
+  const std::vector<std::pair<std::vector<std::string>, std::string>> others = {
+      {{"--cn", "a.example.com"},
+       certificate + "for 'mender.example.com', not 'a.example.com'" + advice},
+      {{"--cn", "mender.example.com", "--san", "IP:192.0.2.7"},
+       certificate +
+           "with the names 'DNS:mender.example.com,DNS:*.mender.example.com', not "
+           "'DNS:mender.example.com,IP:192.0.2.7'" +
+           advice},
+      {{"--days", "3650"}, certificate + "for 400 days, not 3650" + advice},
+      {{"--ca", "ca"}, certificate + "and 'CN=First' did not sign it" + advice},
+      {{"--service-key", "rsa:3072"},
+       "'keys-generated/keys/deviceauth/private.key' is there already, of the kind ed25519, not "
+       "rsa:3072" +
+           advice},
+      {{"--san", "a.example.com"}, "--san needs --cn, the server's host name, beside it"},
+      {{"--api-cn", "a.example.com"},
+       "--api-cn and --storage-cn belong to --layout classic; the current layout has one "
+       "certificate, named by --cn and --san"},
+  };
+  for (auto [arguments, message] : others) {
+    arguments.insert(arguments.begin(), {"keygen", "--print", "compose"});
+    refused(arguments, message);
+  }
+  // What says the same does no harm, and the command that made the tree can be given again.
+  ok({"keygen", "--print", "compose", "--cn", "Mender.example.com", "--days", "400"});
+  ok({"keygen", "--print", "compose", "--cn", "mender.example.com", "--san",
+      "*.mender.example.com,mender.example.com", "--service-key", "ed25519"});
+  ::setenv("CERT_CN", "mender.example.com", 1);
+  ok({"keygen", "--print", "compose"});
+  ::setenv("CERT_CN", "env.example.com", 1);
+  refused({"keygen", "--print", "compose"},
+          certificate + "for 'mender.example.com', not 'env.example.com'" + advice);
+}
+
+TEST_F(KeygenTexts, WhatContradictsAClassicTreeIsRefused) {
+  ok({"ca", "init", "ca"});
+  ok({"keygen", "--layout", "classic", "--api-cn", "a.example.com", "--storage-cn", "s.example.com",
+      "--ca", "ca", "--days", "300", "--service-key", "ed25519"});
+  ok({"keygen", "--print", "compose", "--storage-cn", "s.example.com", "--ca", "ca", "--days",
+      "300"});
+  refused({"keygen", "--print", "compose", "--storage-cn", "t.example.com"},
+          "'keys-generated/certs/storage-proxy/cert.crt' is there already, for 's.example.com', "
+          "not 't.example.com'; leave that option out, or choose another folder with --out");
+}
+
 TEST_F(KeygenTexts, NoneIsPrintedOfATreeThatCannotBeUsed) {
   ok({"keygen", "--cn", "mender.example.com", "--service-key", "ed25519"});
   const std::string certificate = slurp("keys-generated/cert/cert.crt");

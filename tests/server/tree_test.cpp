@@ -17,7 +17,7 @@ using testing::IsEmpty;
 
 TEST(Tree, NumberedKeysAreFoundByTheirNames) {
   const TempDir dir;
-  EXPECT_THAT(service_key_ids(dir.path(), Service::useradm), IsEmpty());
+  EXPECT_THAT(service_key_ids(dir.path(), Service::useradm).value(), IsEmpty());
   fs::create_directories(dir / "keys/useradm");
   for (const char* const name :
        {"private.id.10.pem", "private.id.2.pem", "private.key", "private.id.03.pem",
@@ -25,7 +25,7 @@ TEST(Tree, NumberedKeysAreFoundByTheirNames) {
         "private.id.99999999999.pem", "public.id.5.pem"}) {
     dir.write(std::string("keys/useradm/") + name, "");
   }
-  EXPECT_THAT(service_key_ids(dir.path(), Service::useradm), ElementsAre(0U, 2U, 10U));
+  EXPECT_THAT(service_key_ids(dir.path(), Service::useradm).value(), ElementsAre(0U, 2U, 10U));
 }
 
 // Root may read everything, but a link to itself leads nobody anywhere.

@@ -11,6 +11,9 @@
 
 namespace imprint {
 
+/// Code::invalid_input for a symbolic link that leads to nothing.
+Result<> refuse_dangling_link(const fs::path& path);
+
 /// A folder that is made or changed as a whole: others see what was there before, or all of what
 /// comes after, however the process ends. It is put together beside its place as `.NAME.new` and
 /// takes the place in one step. Destroyed unpublished, it leaves everything as it was. What a

@@ -32,20 +32,24 @@ struct RotateReport {
 struct CertificateRotation {
   fs::path directory = "keys-generated";
   RotateStep step = RotateStep::begin;
-  std::vector<ServerNames> servers;  ///< empty: the names of the certificates that are there
-  std::uint32_t days = kDefaultDays;
-  std::optional<CaChoice> ca;  ///< has to be given when a CA signed the one that is there
-  bool force = false;          ///< makes the next one also when the old one has ended
+  std::vector<ServerNames> servers;   ///< empty: the names of the certificates that are there
+  std::optional<std::uint32_t> days;  ///< none: kDefaultDays
+  std::optional<CaChoice> ca;         ///< has to be given when a CA signed the one that is there
+  bool force = false;                 ///< makes the next one also when the old one has ended
   const std::atomic<bool>* stop = nullptr;  ///< Code::cancelled when it is set before all is made
 };
 
 /// The server's certificates, all of the tree together.
 ///  begin: `next/` below each gets the next pair, with a new key, and `server.crt` holds the trust
-///  for both. Refuses a gap: the old has to be valid when the new begins, and the new has to
-///  outlast it. switch_to: the pairs change places; the old is in `old/`, `server.crt` stays.
-///  finish: `old/` goes, and `server.crt` holds the trust for what is left.
+///  for both, the old first, and nothing else. Refuses a gap: the old has to be valid when the new
+///  begins, and the new has to outlast it. Done again it looks whether that is still so, and
+///  refuses settings that the next pair does not have. switch_to: looks, too; the pairs change
+///  places; the old is in `old/`, `server.crt` stays. finish: `old/` goes, and `server.crt` holds
+///  the trust for what is left.
 /// Every step changes the folder of the certificates as a whole, then the deployment texts; a rerun
 /// does what a kill in between has left undone. A pair that does not belong together is refused.
+/// New files belong to the owner of those they follow; where they could not be given away, a note
+/// says what root has to do.
 [[nodiscard]] Result<RotateReport> rotate_certificates(const CertificateRotation& request,
                                                        const Clock& clock);
 

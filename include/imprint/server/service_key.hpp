@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "imprint/base/file.hpp"
 #include "imprint/base/result.hpp"
 #include "imprint/crypto/key.hpp"
 
@@ -15,5 +16,8 @@ namespace imprint::server {
 /// A service's key as its file holds it. RSA is PKCS#1 (`RSA PRIVATE KEY`), since services before
 /// 4.0 read nothing else; Ed25519 has no other form than PKCS#8.
 [[nodiscard]] Result<crypto::SecretBytes> service_key_pem(const crypto::PrivateKey& key);
+
+/// The kind of a key in its file, which is read as the services do. Refuses other kinds.
+[[nodiscard]] Result<crypto::KeyKind> service_key_kind_in(const fs::path& path);
 
 }  // namespace imprint::server
