@@ -129,6 +129,10 @@ void print_plan(Console& console, const pipeline::PlanSummary& plan) {
                      static_cast<double>(plan.bytes_free) / kMebibyte);
   if (plan.key_seconds)
     out << fmt::format("keys         about {} to make\n", duration_text(*plan.key_seconds));
+  for (const std::string& setting : plan.settings)
+    out << "setting      " << setting << '\n';
+  for (const std::string& file : plan.shared_files)
+    out << "shared file  " << file << '\n';
   for (const std::string& file : plan.placed_files)
     out << "file         " << file << '\n';
   for (const std::string& note : plan.notes)

@@ -228,6 +228,16 @@ std::vector<Golden::PlacedFile> Golden::placed_files() const {
   return files;
 }
 
+std::vector<Golden::SharedCopy> Golden::shared_files() const {
+  std::vector<SharedCopy> files;
+  const EditPlan& plan = impl_->plan;
+  for (const EditPlan::Claims* claims : {&plan.shared_places, &plan.merged_places}) {
+    for (const auto& [place, path] : *claims)
+      files.push_back({.path = path, .partition = place.partition});
+  }
+  return files;
+}
+
 Result<> Golden::make_overlay(std::span<const ByteView> contents, Overlay& into) const {
   const Variant* variant = IMPRINT_TRY(impl_->variant_for(contents));
   variant->make_overlay(contents, into);

@@ -7,13 +7,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "imprint/base/text.hpp"
-#include "imprint/crypto/name.hpp"
 #include "imprint/manifest/server_url.hpp"
 #include "json_members.hpp"
 
@@ -22,7 +20,6 @@ namespace {
 
 constexpr std::string_view kPointer = "/mender_conf";
 constexpr std::string_view kInsecure = "http://";
-constexpr std::string_view kSecure = "https://";
 
 Unexpected refuse(std::string_view named, std::string_view why) {
   return fail(Code::invalid_input, fmt::format("{}: {}", named, why));
@@ -34,62 +31,14 @@ std::string device_path(ConfTarget target, std::string_view name) {
   return fmt::format("{}/{}", target == ConfTarget::rootfs ? "/etc/mender" : "/data/mender", name);
 }
 
-// --- URLs
-// -------------------------------------------------------------------------------------------
-
-Result<> check_port(std::string_view port) {
-  unsigned number = 0;
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-  if (error == std::errc{} && end == port.data() + port.size() && number >= 1 && number <= 65535)
-    return {};
-  return fail(Code::invalid_input, fmt::format("{} is no port; 1 to 65535 are", quoted(port)));
-}
-
-Result<> check_host(std::string_view host) {
-  if (host.empty()) return fail(Code::invalid_input, "the host is missing");
-  if (host.front() == '[') {
-    if (host.back() == ']' && host.find(':') != std::string_view::npos)
-      return crypto::check_alt_name(crypto::AltNameKind::ip, host.substr(1, host.size() - 2));
-    return fail(Code::invalid_input,
-                "an IPv6 address stands in brackets, like https://[2001:db8::1]:443");
-  }
-  if (host.front() == '*')
-    return fail(Code::invalid_input, "a client needs one host, not a pattern of names");
-  if (crypto::check_alt_name(crypto::AltNameKind::ip, host)) return {};
-  return crypto::check_alt_name(crypto::AltNameKind::dns, host);
-}
-
-/// `HOST`, `HOST:PORT`, `[ADDRESS]:PORT`.
-Result<> check_host_and_port(std::string_view text) {
-  const std::size_t bracket = text.rfind(']');
-  const std::size_t from = bracket == std::string_view::npos ? 0 : bracket;
-  const std::size_t colon = text.find(':', from);
-  if (colon == std::string_view::npos) return check_host(text);
-  IMPRINT_TRY(check_host(text.substr(0, colon)));
-  return check_port(text.substr(colon + 1));
-}
-
-Result<> check_characters(std::string_view url) {
-  for (const char c : url) {
-    if (c == '{' || c == '}')
-      return fail(Code::invalid_input,
-                  "braces are not possible: it is no template, the server is the same for all "
-                  "devices of a batch");
-    if (c == ' ' || c == '\t' || c == '\n' || c == '\r')
-      return fail(Code::invalid_input, "there is a space or a line end in it");
-    if (c <= ' ' || c > '~' || std::string_view("\"\\<>^`|").find(c) != std::string_view::npos)
-      return fail(Code::invalid_input,
-                  "a character in it cannot stand in a URL (RFC 3986); write names beyond ASCII in "
-                  "their xn-- form");
-  }
-  return {};
-}
-
 /// `named` is told with the error and with the warning.
 Result<> add_server(std::string url, const std::string& named, MenderConfSpec& spec) {
   IMPRINT_TRY(check_server_url(url).context(fmt::format("{}: {}", named, quoted(url))));
-  if (std::ranges::find(spec.servers, url) != spec.servers.end())
-    return refuse(named, fmt::format("{} is there already", quoted(url)));
+  for (const std::string& other : spec.servers) {
+    if (name_one_server(other, url))
+      return refuse(named, fmt::format("{} is the same server as {} before it: name it once",
+                                       quoted(url), quoted(other)));
+  }
   if (url.starts_with(kInsecure)) {
     spec.warnings.push_back(
         fmt::format("{}: {} is not encrypted, and no client certificate is asked for there: use "
@@ -147,19 +96,33 @@ void set_server_certificate(fs::path from, std::string named, MenderConfSpec& sp
                                       .to = device_path(spec.target, "server.crt")};
 }
 
+Result<> refuse_same_file(const std::vector<TrustFile>& keys) {
+  for (auto key = keys.begin(); key != keys.end(); ++key) {
+    const auto same = [key](const TrustFile& other) {
+      return other.from.lexically_normal() == key->from.lexically_normal();
+    };
+    if (std::any_of(keys.begin(), key, same))
+      return refuse(key->named,
+                    fmt::format("{} is named twice: name it once", quoted(key->from.native())));
+  }
+  return {};
+}
+
 /// One key has the name that Mender's documentation gives it, several are numbered.
-void set_verify_keys(std::vector<TrustFile> keys, bool list, MenderConfSpec& spec) {
+Result<> set_verify_keys(std::vector<TrustFile> keys, bool list, MenderConfSpec& spec) {
+  IMPRINT_TRY(refuse_same_file(keys));
   for (std::size_t i = 0; i < keys.size(); ++i) {
     keys[i].to = device_path(spec.target, list ? fmt::format("artifact-verify-key-{}.pem", i + 1)
                                                : "artifact-verify-key.pem");
   }
   spec.artifact_verify_keys = std::move(keys);
   spec.artifact_verify_key_list = list;
+  return {};
 }
 
-void read_verify_keys(const Json& object, const fs::path& base, MenderConfSpec& spec) {
+Result<> read_verify_keys(const Json& object, const fs::path& base, MenderConfSpec& spec) {
   const Json* const value = member(object, "artifact_verify_key");
-  if (value == nullptr) return;
+  if (value == nullptr) return {};
   const std::string pointer = fmt::format("{}/artifact_verify_key", kPointer);
   std::vector<TrustFile> keys;
   if (value->is_string()) {
@@ -169,7 +132,7 @@ void read_verify_keys(const Json& object, const fs::path& base, MenderConfSpec& 
       keys.push_back(
           {base / key.get<std::string>(), fmt::format("{}/{}", pointer, keys.size()), {}});
   }
-  set_verify_keys(std::move(keys), value->is_array(), spec);
+  return set_verify_keys(std::move(keys), value->is_array(), spec);
 }
 
 // --- the same thing said twice
@@ -215,20 +178,6 @@ Result<> refuse_conflicts(const MenderConfSpec& spec) {
 
 }  // namespace
 
-Result<> check_server_url(std::string_view url) {
-  IMPRINT_TRY(check_characters(url));
-  if (!url.starts_with(kSecure) && !url.starts_with(kInsecure))
-    return fail(Code::invalid_input, "a server's URL begins with https://");
-  const std::string_view rest = url.substr(url.find("//") + 2);
-  if (rest.find_first_of("?#") != std::string_view::npos)
-    return fail(Code::invalid_input,
-                "a server's URL has no '?' and no '#': the client adds its paths to it");
-  const std::string_view host = rest.substr(0, rest.find('/'));
-  if (host.find('@') != std::string_view::npos)
-    return fail(Code::invalid_input, "a server's URL has no user name");
-  return check_host_and_port(host);
-}
-
 Result<MenderConfSpec> read_mender_conf(const Json& object, const fs::path& base) {
   MenderConfSpec spec;
   const std::string target = text_or(object, "target", word(spec.target));
@@ -241,7 +190,7 @@ Result<MenderConfSpec> read_mender_conf(const Json& object, const fs::path& base
   if (const Json* const file = member(object, "server_certificate"))
     set_server_certificate(base / file->get<std::string>(),
                            fmt::format("{}/server_certificate", kPointer), spec);
-  read_verify_keys(object, base, spec);
+  IMPRINT_TRY(read_verify_keys(object, base, spec));
   IMPRINT_TRY(refuse_conflicts(spec));
   return spec;
 }
@@ -266,8 +215,7 @@ Result<> apply(const ConfOverrides& overrides, MenderConfSpec& spec) {
   for (const fs::path& key : overrides.artifact_verify_keys)
     keys.push_back({key, "--artifact-verify-key", {}});
   const bool list = keys.size() > 1;
-  if (!keys.empty()) set_verify_keys(std::move(keys), list, spec);
-  return {};
+  return keys.empty() ? Result<>() : set_verify_keys(std::move(keys), list, spec);
 }
 
 }  // namespace imprint::manifest

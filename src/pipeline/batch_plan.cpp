@@ -17,6 +17,7 @@
 #include "key_time.hpp"
 #include "output_directory.hpp"
 #include "overlay_image.hpp"
+#include "plan_summary.hpp"
 #include "profile_spec.hpp"
 #include "recipe.hpp"
 
@@ -39,32 +40,6 @@ Result<NominalSizes> nominal_sizes(const BatchPlan::Impl& plan) {
     sizes.text_bytes.push_back(content.size());
   }
   return sizes;
-}
-
-void summarize_identity(BatchPlan::Impl& plan, const DeviceProfile& described) {
-  const manifest::IdentitySpec& identity = plan.manifest.identity;
-  PlanSummary& summary = plan.summary;
-  const auto append = [](std::vector<std::string>& lines, std::span<const std::string> more) {
-    lines.insert(lines.end(), more.begin(), more.end());
-  };
-  append(summary.warnings, plan.authority->warnings());
-  append(summary.warnings, described.warnings);
-  append(summary.notes, described.notes);
-  summary.authority = plan.authority->certificate().subject_text();
-  summary.not_before = to_rfc3339(described.spec.not_before);
-  summary.not_after = to_rfc3339(described.spec.not_after);
-  summary.key = crypto::name(identity.key);
-  summary.profile = manifest::word(identity.profile);
-  for (const manifest::SubjectTemplate& attribute : identity.subject) {
-    summary.subject.push_back(
-        fmt::format("{}={}", crypto::word(attribute.field), attribute.value.text()));
-  }
-  for (const manifest::AltNameTemplate& name : identity.san) {
-    const std::string type = name.hardware_type.empty() ? "" : name.hardware_type + ";";
-    summary.alt_names.push_back(
-        fmt::format("{}:{}{}", crypto::word(name.kind), type, name.value.text()));
-  }
-  summary.extensions = crypto::describe_extensions(described.spec);
 }
 
 Result<> plan_identity(BatchPlan::Impl& plan, const Clock& clock) {
@@ -102,10 +77,7 @@ Result<> plan_golden(BatchPlan::Impl& plan) {
   IMPRINT_TRY(check_configuration(file_systems, plan.wanted_conf(), plan.summary.warnings)
                   .context(quoted(plan.manifest.image.string())));
 
-  for (const auto& file : plan.golden->placed_files()) {
-    plan.summary.placed_files.push_back(
-        fmt::format("{} (partition {})", file.path, file.partition));
-  }
+  summarize_files(plan);
   for (const std::string& note : plan.golden->notes())
     plan.summary.notes.push_back(note);
   plan.summary.image_digest = to_hex(plan.base_digest);
@@ -130,6 +102,7 @@ Result<> plan_guest(BatchPlan::Impl& plan) {
   plan.golden_digest = plan.base_digest;
   plan.summary.image_digest = to_hex(plan.base_digest);
   plan.summary.golden_digest = to_hex(plan.golden_digest);
+  summarize_files(plan);
   plan.summary.notes.push_back(fmt::format(
       "libguestfs writes to the {} data partition of every image; whether there is room "
       "in it shows with the first",
@@ -259,6 +232,7 @@ Result<std::unique_ptr<BatchPlan::Impl>> make_plan(const BatchRequest& request,
 
   PlanSummary& summary = plan->summary;
   summary.warnings = plan->conf_entries.warnings;
+  summary.settings = setting_lines(*plan->conf_entries.settings);
   summary.manifest = plan->manifest.path.string();
   summary.image = plan->manifest.image.string();
   summary.output_directory = plan->manifest.output.directory.string();

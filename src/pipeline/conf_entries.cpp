@@ -5,6 +5,7 @@
 #include "conf_entries.hpp"
 
 #include <algorithm>
+#include <span>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -116,7 +117,12 @@ bool verifies_artifacts(crypto::KeyKind kind) {
   }
 }
 
-Result<golden::SharedFile> read_verify_key(const TrustFile& file) {
+struct VerifyKey {
+  golden::SharedFile file;
+  Bytes der;
+};
+
+Result<VerifyKey> read_verify_key(const TrustFile& file) {
   constexpr std::string_view kBegin = "-----BEGIN PUBLIC KEY-----";
   Bytes content = IMPRINT_TRY(read_public_file(
       file, "the public one ('imprint artifact-key' writes both; or openssl pkey -pubout)"));
@@ -138,7 +144,28 @@ Result<golden::SharedFile> read_verify_key(const TrustFile& file) {
                 fmt::format("is a key of kind {}, and Artifacts are signed with RSA or ec:P-256",
                             crypto::name(key.kind())));
   }
-  return shared_file(file, std::move(content));
+  Bytes der = IMPRINT_TRY(key.der());
+  return VerifyKey{.file = shared_file(file, std::move(content)), .der = std::move(der)};
+}
+
+/// The keys' files are added to `files`. One key in two files is refused: what the client would
+/// install is the same, so that one of the two is not what was meant.
+Result<> read_verify_keys(const Manifest& manifest, std::span<const TrustFile> keys,
+                          std::vector<golden::SharedFile>& files) {
+  std::vector<Bytes> before;
+  for (const TrustFile& key : keys) {
+    VerifyKey read = IMPRINT_TRY(read_verify_key(key).context(place(manifest, key)));
+    const auto same = std::ranges::find(before, read.der);
+    if (same != before.end()) {
+      const TrustFile& other = keys[static_cast<std::size_t>(same - before.begin())];
+      return fail(Code::invalid_input,
+                  fmt::format("{}: holds the same key as {}: name it once", place(manifest, key),
+                              quoted(other.from.native())));
+    }
+    before.push_back(std::move(read.der));
+    files.push_back(std::move(read.file));
+  }
+  return {};
 }
 
 // --- settings
@@ -203,11 +230,10 @@ Result<ConfEntries> read_conf_entries(const Manifest& manifest, TimePoint now) {
                         .context(shown)));
     settings["ServerCertificate"] = spec.server_certificate->to;
   }
+  IMPRINT_TRY(read_verify_keys(manifest, spec.artifact_verify_keys, entries.files));
   Json keys = Json::array();
-  for (const TrustFile& key : spec.artifact_verify_keys) {
-    entries.files.push_back(IMPRINT_TRY(read_verify_key(key).context(place(manifest, key))));
+  for (const TrustFile& key : spec.artifact_verify_keys)
     keys.push_back(key.to);
-  }
   if (!keys.empty()) {
     set_one_of(settings, "ArtifactVerifyKey", "ArtifactVerifyKeys",
                spec.artifact_verify_key_list ? keys : keys.front());

@@ -32,6 +32,8 @@ Json plan_record(const PlanSummary& plan) {
       {"bytes_needed", plan.bytes_needed},
       {"bytes_free", plan.bytes_free},
       {"reflink", plan.reflink},
+      {"settings", plan.settings},
+      {"shared_files", plan.shared_files},
       {"files", plan.placed_files},
       {"notes", plan.notes},
       {"warnings", plan.warnings},

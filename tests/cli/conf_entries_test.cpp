@@ -119,6 +119,50 @@ TEST(ConfEntriesInImages, ListsTakeThePlaceOfSingleSettingsInBothFiles) {
   EXPECT_FALSE(image.exists(kRootfsA, "/etc/mender/server.crt"));
 }
 
+TEST(ConfEntriesInImages, TheDryRunListsThemWithoutTheToken) {
+  IMPRINT_NEED_IMAGES();
+  EntriesFolder folder;
+  folder.entries({{"server_url", "https://mtls.example.com"},
+                  {"tenant_token", "file:token"},
+                  {"server_certificate", "server.crt"},
+                  {"artifact_verify_key", "rsa.pem"}});
+  const auto plan = imprint({"batch", "manifest.json", "--dry-run"});
+  ASSERT_EQ(plan.status, 0) << plan.err;
+  EXPECT_THAT(plan.out, HasSubstr("setting      ServerURL: https://mtls.example.com\n"
+                                  "setting      TenantToken: (not shown)\n"
+                                  "setting      ServerCertificate: /etc/mender/server.crt\n"
+                                  "setting      ArtifactVerifyKey: "
+                                  "/etc/mender/artifact-verify-key.pem\n"
+                                  "shared file  /etc/mender/artifact-verify-key.pem (partition 2)\n"
+                                  "shared file  /etc/mender/server.crt (partition 2)\n"
+                                  "shared file  /etc/mender/artifact-verify-key.pem (partition 3)\n"
+                                  "shared file  /etc/mender/server.crt (partition 3)\n"
+                                  "shared file  /etc/mender/mender.conf (partition 2)\n"
+                                  "shared file  /etc/mender/mender.conf (partition 3)\n"
+                                  "file         /data/mender/"));
+  EXPECT_THAT(plan.out + plan.err, Not(HasSubstr("eyJ0")));
+
+  folder.entries({{"target", "both"},
+                  {"servers", {"https://a.example.com", "https://b.example.com"}},
+                  {"tenant_token", "eyJ0.in-the-manifest.sig"},
+                  {"artifact_verify_key", {"rsa.pem", "ec.pem"}}});
+  const auto lists = imprint({"batch", "manifest.json", "--dry-run", "--json"});
+  ASSERT_EQ(lists.status, 0) << lists.err;
+  EXPECT_THAT(lists.out + lists.err, Not(HasSubstr("eyJ0")));
+  const Json record = Json::parse(lists.out).at("plan");
+  EXPECT_EQ(
+      record.at("settings"),
+      Json({"Servers: https://a.example.com, https://b.example.com", "TenantToken: (not shown)",
+            "ArtifactVerifyKeys: /data/mender/artifact-verify-key-1.pem, "
+            "/data/mender/artifact-verify-key-2.pem"}));
+  EXPECT_EQ(record.at("shared_files"),
+            Json({"/data/mender/artifact-verify-key-1.pem (partition 4)",
+                  "/data/mender/artifact-verify-key-2.pem (partition 4)",
+                  "/etc/mender/mender.conf (partition 2)", "/etc/mender/mender.conf (partition 3)",
+                  "/data/mender/mender.conf (partition 4)"}));
+  EXPECT_FALSE(fs::exists("out/ledger.db"));
+}
+
 TEST(ConfEntriesInImages, InjectTakesThemByFlags) {
   IMPRINT_NEED_IMAGES();
   IMPRINT_NEED_IMAGE_ORACLE();
@@ -188,6 +232,7 @@ Refusal refused(std::string name, Json conf, std::string message, int status = 2
                 openssl({"x509", "-in", "server.crt", "-outform", "DER", "-out", "server.der"});
                 folder.write("both.pem", slurp("server.crt") + slurp("server.key"));
                 folder.write("two.pem", slurp("rsa.pem") + slurp("rsa.pem"));
+                folder.write("copy.pem", "a copy\n" + slurp("rsa.pem"));
                 folder.write("token", "two words\n");
                 fs::permissions("token", fs::perms::owner_read | fs::perms::owner_write);
                 folder.manifest["mender_conf"] = conf;
@@ -228,6 +273,9 @@ TEST(ConfEntriesInImages, FilesThatClientsCannotUseAreRefused) {
       refused("several keys", {{"artifact_verify_key", "two.pem"}},
               key + "'two.pem': holds several keys, of which clients read the first: give each a "
                     "file of its own, and artifact_verify_key an array"),
+      refused("one key in two files", {{"artifact_verify_key", {"rsa.pem", "copy.pem"}}},
+              "manifest.json: /mender_conf/artifact_verify_key/1: 'copy.pem': holds the same key "
+              "as 'rsa.pem': name it once"),
       refused("Ed25519", {{"artifact_verify_key", "ed.pem"}},
               key + "'ed.pem': is a key of kind ed25519, and Artifacts are signed with RSA or "
                     "ec:P-256"),

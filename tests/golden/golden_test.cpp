@@ -208,6 +208,9 @@ TEST(Golden, FollowsLinksFromTheRootfsToTheDataOnce) {
   ASSERT_THAT(golden->placed_files(), SizeIs(1));
   EXPECT_EQ(golden->placed_files()[0].partition, 4);
   EXPECT_EQ(golden->placed_files()[0].path, "/var/lib/mender/new/key");
+  ASSERT_THAT(golden->shared_files(), SizeIs(1));
+  EXPECT_EQ(golden->shared_files()[0].partition, 4);
+  EXPECT_EQ(golden->shared_files()[0].path, "/var/lib/mender/shared");
 
   const std::vector<std::string> contents{content(99, 1)};
   Overlay overlay;

@@ -55,6 +55,15 @@ class Golden {
 
   [[nodiscard]] std::vector<PlacedFile> placed_files() const;
 
+  /// The files that are the same on all devices, merged ones last: one entry per copy, by
+  /// partition.
+  struct SharedCopy {
+    std::string path;
+    int partition = 0;
+  };
+
+  [[nodiscard]] std::vector<SharedCopy> shared_files() const;
+
   /// The overlay for one device: `contents[i]` is the content of Recipe::device_files[i] (not
   /// empty). A size that needs another number of blocks than the golden image reserved uses a
   /// variant, planned once per distinct combination and kept (thread-safe); its overlay is a few KB

@@ -54,6 +54,10 @@ struct PlanSummary {
   /// How long the keys of the devices that are still to be made will take, as measured with a few;
   /// none unless it was asked for, and for kinds of key that take no time.
   std::optional<double> key_seconds;
+  /// What the entries of the manifest's `mender_conf` set, without the token: "ServerURL:
+  /// https://mender.example.com", "TenantToken: (not shown)".
+  std::vector<std::string> settings;
+  std::vector<std::string> shared_files;  ///< the same on all devices, as `placed_files`
   std::vector<std::string> placed_files;  ///< "/data/mender/mender-cert.pem (partition 4)"
   std::vector<std::string> notes;
   std::vector<std::string> warnings;
