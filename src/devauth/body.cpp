@@ -8,6 +8,7 @@
 #include "imprint/base/text.hpp"
 #include "imprint/crypto/issue.hpp"
 #include "imprint/crypto/key.hpp"
+#include "shortened.hpp"
 
 namespace imprint::devauth {
 
@@ -31,12 +32,13 @@ Result<> check_identity(const Json& value) {
   for (const auto& [name, member] : value.items()) {
     // What the server stores of arrays and objects it cannot filter by, and the client sends none.
     if (member.is_structured() && !member.is_array()) {
-      return invalid(
-          fmt::format("'identity_data' member {} is an object; give text", quoted(name)));
+      return invalid(fmt::format("'identity_data' member {} is an object; give text",
+                                 quoted(shortened(name))));
     }
     for (const Json& element : member) {
       if (element.is_structured()) {
-        return invalid(fmt::format("'identity_data' member {} is nested; give text", quoted(name)));
+        return invalid(
+            fmt::format("'identity_data' member {} is nested; give text", quoted(shortened(name))));
       }
     }
   }
@@ -63,8 +65,9 @@ Result<Preauthorization> parse_body(std::string_view line) {
   if (!body.is_object()) return invalid("is no JSON object");
   for (const auto& [name, value] : body.items()) {
     if (name != "identity_data" && name != "pubkey" && name != "force") {
-      return invalid(fmt::format(
-          "there is no member {}; a body has 'identity_data', 'pubkey' and 'force'", quoted(name)));
+      return invalid(
+          fmt::format("there is no member {}; a body has 'identity_data', 'pubkey' and 'force'",
+                      quoted(shortened(name))));
     }
   }
   const auto force = body.find("force");

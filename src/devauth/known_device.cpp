@@ -11,6 +11,7 @@
 #include "imprint/base/text.hpp"
 #include "imprint/base/utf8.hpp"
 #include "imprint/crypto/issue.hpp"
+#include "shortened.hpp"
 
 namespace imprint::devauth {
 
@@ -80,17 +81,11 @@ std::optional<std::string> device_id_of(std::string_view location) {
 }
 
 std::string error_text(std::string_view body) {
-  constexpr std::size_t kShown = 200;
   const Json document = Json::parse(body, nullptr, false);
   std::string text = document.is_object() ? text_member(document, "error") : std::string(body);
   if (text.empty() || utf8::first_invalid(text)) return {};
   if (text.find('<') != std::string::npos) return {};  // a web page of something in between
-  if (text.size() > kShown) {
-    std::size_t end = kShown;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U)
-      --end;
-    text = text.substr(0, end) + "...";
-  }
+  text = shortened(text);
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' '))
     text.pop_back();
   return printable(text);

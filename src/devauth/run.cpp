@@ -6,10 +6,6 @@
 // Sending twice is harmless, because the server refuses the second with 409 and shows the device:
 // that is how an answer that was lost, a run that was killed and a device that somebody else has
 // entered are told apart.
-//
-// `force` is never sent first. The server answers it with 201 and a new id also when it has added
-// the key to a device that has another id; so a device is asked for without it, its id taken from
-// the 409, and only then is it forced.
 
 #include "run.hpp"
 
@@ -24,6 +20,7 @@ namespace imprint::devauth {
 namespace {
 
 using namespace std::chrono_literals;
+using Request = Dialogue::Request;
 
 /// Longer than this no server can ask us to wait: the run says so and ends.
 constexpr auto kLongestWait = 5min;
@@ -102,7 +99,7 @@ Result<> Run::start_what_is_ready() {
   for (const auto& place : places_) {
     if (place->device == nullptr && !ending_ && next_ < devices_.size()) {
       place->device = &devices_[next_++];
-      place->step = Step::ask;
+      place->dialogue.emplace(*place->device, options_.force);
       place->tries = 0;
       place->answers_before = answers_;
       place->ready_at = now;
@@ -115,11 +112,12 @@ Result<> Run::start_what_is_ready() {
 
 Result<> Run::start(Place& place) {
   place.answers_at_try = answers_;
-  if (place.step == Step::look) {
-    place.transfer.prepare_get(collection_ + "/" + place.known_id);
+  const Request request = place.dialogue->request();
+  if (request == Request::look) {
+    place.transfer.prepare_get(collection_ + "/" + place.dialogue->known_id());
   } else {
     auto body = preauthorization_body(place.device->identity_data, place.device->public_key,
-                                      place.step == Step::force);
+                                      request == Request::force);
     if (!body) return settle(place, Outcome::failed, {}, body.error().message());
     place.transfer.prepare_post(collection_, std::move(*body));
   }
@@ -151,117 +149,56 @@ Result<> Run::collect() {
 }
 
 Result<> Run::finish(Place& place, const Reply& reply) {
-  Verdict verdict = place.step == Step::look ? judge_get(reply) : judge_post(reply);
-  using Kind = Verdict::Kind;
-  const bool answered = verdict.kind == Kind::created || verdict.kind == Kind::exists ||
-                        verdict.kind == Kind::shown || verdict.kind == Kind::refused;
-  if (answered) ++answers_;
-  switch (verdict.kind) {
-    case Kind::created:
-      return settle(place, Outcome::accepted,
-                    place.step == Step::force ? std::string_view(place.known_id)
-                                              : std::string_view(verdict.device_id),
-                    {});
-    case Kind::exists:
-    case Kind::shown:
-      return judge_known(place, reply.body);
-    case Kind::gone:  // decommissioned between the two requests
-      next_step(place, Step::ask);
-      verdict.reason = "the server is removing the device";
-      return try_again(place, verdict);
-    case Kind::retry:
-      return try_again(place, verdict);
-    case Kind::refused:
-      return settle(place, Outcome::failed, {}, verdict.reason);
+  using Kind = Dialogue::Next::Kind;
+  const Dialogue::Next next = place.dialogue->answered(reply);
+  if (next.server_works) ++answers_;
+  switch (next.kind) {
+    case Kind::request:
+      place.ready_at = SteadyClock::now();
+      return {};
+    case Kind::again:
+      return try_again(place, next);
+    case Kind::settled:
+      return settle(place, next.outcome, next.device_id, next.reason);
     case Kind::hopeless:
-      if (summary_.accepted + summary_.known > 0) {
-        return settle(place, Outcome::failed, {}, verdict.reason);
-      }
-      stop_for(Code::invalid_input, verdict.reason);
+      if (summary_.accepted + summary_.known > 0)
+        return settle(place, Outcome::failed, {}, next.reason);
+      stop_for(Code::invalid_input, next.reason);
       return {};
     case Kind::stop:
-      stop_for(Code::invalid_input, verdict.reason);
+      stop_for(Code::invalid_input, next.reason);
       return {};
   }
   return {};
 }
 
-Result<> Run::judge_known(Place& place, std::string_view json) {
-  const auto known = parse_known_device(json, place.device->public_key);
-  if (!known) {
-    if (place.step == Step::look) {
-      return settle(place, Outcome::failed, place.known_id,
-                    "the server shows something else than the device that it knows");
-    }
-    return settle(place, Outcome::conflict, {},
-                  "the server knows this identity (409) and does not show the device: look there "
-                  "whether its key is this one");
-  }
-  if (known->decommissioning) {
-    next_step(place, Step::ask);
-    Verdict removing;
-    removing.reason = fmt::format("the server is removing the device '{}'", known->id);
-    return try_again(place, removing);
-  }
-  place.known_id = known->id;
-  if (!known->keys_shown) {
-    if (place.step == Step::look) {
-      return settle(place, Outcome::failed, place.known_id,
-                    "the server shows the device without its keys");
-    }
-    next_step(place, Step::look);
-    return {};
-  }
-  return judge_keys(place, *known);
-}
-
-Result<> Run::judge_keys(Place& place, const KnownDevice& known) {
-  using Key = KnownDevice::Key;
-  if (known.key == Key::present) return settle(place, Outcome::known, known.id, {});
-  // A try that the server has broken off leaves a device without any key: it gets ours.
-  const bool unfinished = !known.has_keys && known.status == "preauthorized";
-  if ((options_.force || unfinished) && place.step != Step::force) {
-    next_step(place, Step::force);
-    return {};
-  }
-  const std::string device = fmt::format("the server knows it as device '{}'", known.id);
-  if (known.key == Key::rejected) {
-    return settle(place, Outcome::conflict, known.id,
-                  device + " and has rejected this key; accept it there, or give --force");
-  }
-  return settle(place, Outcome::conflict, known.id,
-                device +
-                    " by another key; decommission that device, or give --force to add this "
-                    "key to it");
-}
-
-Result<> Run::try_again(Place& place, const Verdict& verdict) {
+Result<> Run::try_again(Place& place, const Dialogue::Next& next) {
   if (ending_) {
     place.device = nullptr;  // the next run's
     return {};
   }
-  if (verdict.wait && *verdict.wait > kLongestWait) {
+  if (next.wait && *next.wait > kLongestWait) {
     stop_for(Code::busy, fmt::format("{} and asks us to wait for {} s; run the same command again "
                                      "later",
-                                     verdict.reason, verdict.wait->count()));
+                                     next.reason, next.wait->count()));
     return {};
   }
   // Too many requests at a time is no device's fault as long as others get through.
-  if (!verdict.busy || answers_ == place.answers_at_try) ++place.tries;
+  if (!next.busy || answers_ == place.answers_at_try) ++place.tries;
   if (place.tries > options_.retries) {
     if (answers_ == place.answers_before) {
       stop_for(Code::io, fmt::format("{} ({} tries); run the same command again to go on",
-                                     verdict.reason, place.tries));
+                                     next.reason, place.tries));
       return {};
     }
     return settle(place, Outcome::failed, {},
-                  fmt::format("{} ({} tries)", verdict.reason, place.tries));
+                  fmt::format("{} ({} tries)", next.reason, place.tries));
   }
   std::chrono::milliseconds pause = backoff_.pause(std::max(place.tries, 1U));
-  if (verdict.wait) pause = std::max<std::chrono::milliseconds>(pause, *verdict.wait);
+  if (next.wait) pause = std::max<std::chrono::milliseconds>(pause, *next.wait);
   place.ready_at = SteadyClock::now() + pause;
   // What the server says of this request holds for all of ours.
-  if (verdict.busy || verdict.wait) paused_until_ = std::max(paused_until_, place.ready_at);
+  if (next.busy || next.wait) paused_until_ = std::max(paused_until_, place.ready_at);
   return {};
 }
 
@@ -287,11 +224,6 @@ Result<> Run::settle(Place& place, Outcome outcome, std::string_view device_id,
       Answer{.device = device, .outcome = outcome, .device_id = device_id, .reason = reason});
 }
 
-void Run::next_step(Place& place, Step step) {
-  place.step = step;
-  place.ready_at = SteadyClock::now();
-}
-
 void Run::stop_for(Code code, const std::string& reason) {
   if (!summary_.stopped)
     summary_.stopped = Error(code, reason).context(quoted(options_.server.text()));
@@ -304,7 +236,8 @@ void Run::stop_for(Code code, const std::string& reason) {
 void Run::give_up_waiting() {
   if (!ending_) ending_ = SteadyClock::now() + kGraceTime;
   for (const auto& place : places_) {
-    if (!place->under_way && place->step == Step::ask) place->device = nullptr;
+    const bool has_begun = place->device != nullptr && place->dialogue->request() != Request::ask;
+    if (!place->under_way && !has_begun) place->device = nullptr;
   }
 }
 

@@ -4,10 +4,9 @@
 #include <vector>
 
 #include "backoff.hpp"
+#include "dialogue.hpp"
 #include "imprint/devauth/preauthorize.hpp"
-#include "known_device.hpp"
 #include "transfer.hpp"
-#include "verdict.hpp"
 
 namespace imprint::devauth {
 
@@ -23,25 +22,17 @@ class Run {
   Result<Summary> run();
 
  private:
-  /// What a device's next request is.
-  enum class Step {
-    ask,    ///< POST
-    look,   ///< GET of the device that the server knows
-    force,  ///< POST with `force`, once it is known which device gets the key
-  };
-
   struct Place {
     explicit Place(Transfer its_transfer) : transfer(std::move(its_transfer)) {}
 
     Transfer transfer;
     const Preauthorization* device = nullptr;  ///< none: the place is free
-    Step step = Step::ask;
+    std::optional<Dialogue> dialogue;          ///< about it
     bool under_way = false;
     unsigned tries = 0;              ///< that have failed
     std::size_t answers_before = 0;  ///< that had come when this device was begun
     std::size_t answers_at_try = 0;  ///< ... when its latest try was
     SteadyClock::time_point ready_at;
-    std::string known_id;  ///< of `look` and `force`
   };
 
   Run(std::span<const Preauthorization> devices, const Options& options, Listener& listener,
@@ -52,12 +43,9 @@ class Run {
   Result<> start(Place& place);
   Result<> collect();
   Result<> finish(Place& place, const Reply& reply);
-  Result<> judge_known(Place& place, std::string_view json);
-  Result<> judge_keys(Place& place, const KnownDevice& known);
-  Result<> try_again(Place& place, const Verdict& verdict);
+  Result<> try_again(Place& place, const Dialogue::Next& next);
   Result<> settle(Place& place, Outcome outcome, std::string_view device_id,
                   std::string_view reason);
-  void next_step(Place& place, Step step);
   void stop_for(Code code, const std::string& reason);
   void give_up_waiting();
   void cut_off();

@@ -6,6 +6,7 @@
 
 #include "curl.hpp"
 #include "imprint/base/text.hpp"
+#include "shortened.hpp"
 
 namespace imprint::devauth {
 
@@ -33,15 +34,26 @@ bool is_loopback(std::string_view host) {
          });
 }
 
+/// `https://host:` and `https://host:0`, which libcurl lets pass: what was to stand there nobody
+/// knows. `url` is one that libcurl has read, without a user.
+bool has_no_real_port(std::string_view url, std::string_view port) {
+  if (port.find_first_not_of('0') == std::string_view::npos && !port.empty()) return true;
+  url.remove_prefix(std::min(url.find_first_not_of('/', url.find("://") + 3), url.size()));
+  return url.substr(0, url.find_first_of("/?#")).ends_with(':');
+}
+
 }  // namespace
 
 Result<ServerUrl> ServerUrl::parse(std::string_view text) {
   IMPRINT_TRY(load_libcurl());
   const std::string given(text);
+  const std::string shown = quoted(shortened(text));
   const UrlPtr url(libcurl().url());
   if (url == nullptr) return fail(Code::internal, "libcurl makes no URL");
   if (given.find("://") == std::string::npos) {
-    return invalid(fmt::format("{} is no URL; give https://HOST", quoted(given)));
+    const bool may_have_password = given.find('@') != std::string::npos;
+    return invalid((may_have_password ? std::string() : shown + " ") +
+                   "is no URL; give https://HOST");
   }
   const CURLUcode code =
       libcurl().url_set(url.get(), CURLUPART_URL, given.c_str(), CURLU_NON_SUPPORT_SCHEME);
@@ -55,26 +67,30 @@ Result<ServerUrl> ServerUrl::parse(std::string_view text) {
   const std::string host = to_lower_ascii(part(url.get(), CURLUPART_HOST));
   if (scheme != "https" && scheme != "http") {
     return invalid(
-        fmt::format("{}: {} is not possible; give https://HOST", quoted(given), quoted(scheme)));
+        fmt::format("{}: {} is not possible; give https://HOST", shown, quoted(shortened(scheme))));
+  }
+  // Without CURLU_NO_DEFAULT_PORT, ':443' would be another server than none.
+  const std::string port = part(url.get(), CURLUPART_PORT, CURLU_NO_DEFAULT_PORT);
+  if (has_no_real_port(given, port)) {
+    return invalid(fmt::format(
+        "{} has a ':' and no port (1 to 65535); give one, or leave the ':' out", shown));
   }
   if (!part(url.get(), CURLUPART_QUERY).empty() || !part(url.get(), CURLUPART_FRAGMENT).empty()) {
-    return invalid(fmt::format("{} has a '?' or '#' in it; give https://HOST", quoted(given)));
+    return invalid(fmt::format("{} has a '?' or '#' in it; give https://HOST", shown));
   }
   const bool plain = scheme == "http";
   if (plain && !is_loopback(host)) {
     return invalid(fmt::format(
         "{} would send the token unencrypted, for anybody on the way to read; give https://{}",
-        quoted(given), host));
+        shown, shortened(host)));
   }
   std::string path = part(url.get(), CURLUPART_PATH);
   while (path.ends_with('/'))
     path.pop_back();
   if (path.find("/api/management") != std::string::npos) {
     return invalid(fmt::format("{} has the API's path in it; give only the server, https://{}",
-                               quoted(given), host));
+                               shown, shortened(host)));
   }
-  // Without CURLU_NO_DEFAULT_PORT, ':443' would be another server than none.
-  const std::string port = part(url.get(), CURLUPART_PORT, CURLU_NO_DEFAULT_PORT);
   return ServerUrl(fmt::format("{}://{}{}{}{}", scheme, host, port.empty() ? "" : ":", port, path),
                    plain);
 }

@@ -4,6 +4,7 @@
 
 #include "imprint/base/text.hpp"
 #include "known_device.hpp"
+#include "shortened.hpp"
 
 namespace imprint::devauth {
 
@@ -76,7 +77,7 @@ Verdict judge_status(const Reply& reply) {
     return verdict(Kind::hopeless,
                    fmt::format("the server sends us to {} ({}), where the token must not go; give "
                                "the address of the Mender server itself as --server",
-                               quoted(reply.location), reply.status));
+                               quoted(shortened(reply.location)), reply.status));
   }
   if (reply.status >= 400) return verdict(Kind::refused, answers(reply));
   return verdict(Kind::hopeless,

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "transfer.hpp"
+#include "reply.hpp"
 
 namespace imprint::devauth {
 

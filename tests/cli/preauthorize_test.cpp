@@ -119,7 +119,8 @@ TEST_F(Preauthorize, SendsALedgersDevicesOnceAndKeepsTheirIds) {
 
   const CommandResult second = run(ledger_command(server));
   EXPECT_EQ(second.status, 0);
-  EXPECT_THAT(second.err, StartsWith("imprint: 0 devices: 0 accepted, 0 known in "));
+  EXPECT_EQ(second.err,
+            "imprint: nothing to send: 'ledger.db' has no more devices for " + server.url() + "\n");
   EXPECT_EQ(server.requests().size(), 3U);
 }
 
@@ -210,6 +211,21 @@ TEST_F(Preauthorize, SendsBodiesOfAFileOrOfStandardInput) {
   EXPECT_FALSE(fs::exists("ledger.db"));
 }
 
+TEST_F(Preauthorize, NoBodiesAreNothingToSend) {
+  const MenderServer server;
+  dir_.write("bodies", "\n\r\n");
+  const CommandResult text = run(command(server, {"--bodies", "bodies"}));
+  EXPECT_EQ(text.status, 0);
+  EXPECT_EQ(text.err, "imprint: nothing to send: there is no body in --bodies 'bodies'\n");
+  EXPECT_EQ(text.out, "");
+  dir_.write("bodies", "");
+  const CommandResult json = run(command(server, {"--bodies", "bodies", "--json"}));
+  EXPECT_EQ(json.status, 0);
+  EXPECT_EQ(Json::parse(json.out).at("accepted"), 0);
+  EXPECT_EQ(Json::parse(json.out).at("devices"), Json::array());
+  EXPECT_THAT(server.requests(), IsEmpty());
+}
+
 TEST_F(Preauthorize, ExitStatusSaysWhoseFaultItIs) {
   make_ledger(2);
   const auto ends = [](const std::string& fault, int status, const std::string& message) {
@@ -239,6 +255,10 @@ TEST_F(Preauthorize, BadInputIsRefusedBeforeAnythingIsSent) {
   refused({"--server", "http://mender.example.com", "--token-file", "token"},
           "--server: 'http://mender.example.com' would send the token unencrypted, for anybody on "
           "the way to read; give https://mender.example.com");
+  refused(
+      {"--server", "https://mender.example.com:", "--token-file", "token"},
+      "--server: 'https://mender.example.com:' has a ':' and no port (1 to 65535); give one, or "
+      "leave the ':' out");
   refused({"--server", server, "--token-file", "none"},
           "--token-file: opening 'none': No such file or directory");
   dir_.write("empty", "");
@@ -356,7 +376,7 @@ TEST_F(PreauthorizeStopped, AKilledRunGoesOn) {
   EXPECT_EQ(rest.status, 0) << rest.err;
   EXPECT_EQ(recorded("count(DISTINCT certificate), count(DISTINCT device_id)"), "60|60");
   EXPECT_EQ(recorded("count(*)", "WHERE state NOT IN ('accepted', 'known')"), "0");
-  EXPECT_THAT(run(ledger_command(server)).err, StartsWith("imprint: 0 devices"));
+  EXPECT_THAT(run(ledger_command(server)).err, StartsWith("imprint: nothing to send: "));
 }
 
 TEST_F(PreauthorizeStopped, AnInterruptedRunHasRecordedWhatWasAnswered) {

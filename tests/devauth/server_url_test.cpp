@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "imprint/base/text.hpp"
 #include "support/matchers.hpp"
 
 namespace imprint::devauth {
@@ -49,11 +50,20 @@ TEST(ServerUrl, SaysWhatToGive) {
     EXPECT_EQ(url.error().message(), message);
   };
   refused("mender.example.com", "'mender.example.com' is no URL; give https://HOST");
+  refused("me:secret@mender.example.com", "is no URL; give https://HOST");
   refused("https://", "is no URL (No host part in the URL); give https://HOST");
   refused("https://a b", "is no URL (Bad hostname); give https://HOST");
   refused("ftp://a", "'ftp://a': 'ftp' is not possible; give https://HOST");
   refused("https://me:secret@a",
           "has a user or password in it; leave them out, the token says who you are");
+  const char* const no_port = " has a ':' and no port (1 to 65535); give one, or leave the ':' out";
+  for (const char* text : {"https://a:", "https://a:/", "https://a:/mender", "https:///a:",
+                           "http://localhost:", "https://[::1]:", "https://a:0", "https://a:00/"}) {
+    refused(text, (quoted(text) + no_port).c_str());
+  }
+  refused(
+      "https://a:65536",
+      "is no URL (Port number was not a decimal number between 0 and 65535); give https://HOST");
   refused("https://a/?x", "'https://a/?x' has a '?' or '#' in it; give https://HOST");
   refused("https://a/#x", "'https://a/#x' has a '?' or '#' in it; give https://HOST");
   refused("https://a/api/management/v1/useradm",
