@@ -49,12 +49,8 @@ namespace {
       (super.s_reserved_gdt_blocks != 0 && ext2fs_has_feature_resize_inode(&super) == 0)) {
     return wrong("s_reserved_gdt_blocks", super.s_reserved_gdt_blocks);
   }
-  if (super.s_free_inodes_count > super.s_inodes_count) {
-    return wrong("s_free_inodes_count", super.s_free_inodes_count);
-  }
-  if (ext2fs_free_blocks_count(&super) > state.end_block) {
-    return wrong("s_free_blocks_count", ext2fs_free_blocks_count(&super));
-  }
+  // Its free counts are not looked at: after a recovery they are off, e2fsck only offers to set
+  // them, and a kernel counts anew.
   IMPRINT_TRY(check_extra_size(state, "s_min_extra_isize", super.s_min_extra_isize));
   return check_extra_size(state, "s_want_extra_isize", super.s_want_extra_isize);
 }

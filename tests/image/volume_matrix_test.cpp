@@ -4,6 +4,7 @@
 #include <array>
 #include <fstream>
 #include <map>
+#include <thread>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -315,6 +316,9 @@ void Matrix::judge_by_kernel(const ExtImage& ext) {
   const FileImage result = FileImage::open(ext.result_path()).value();
   Partition alone = ext.partition();
   alone.offset_bytes = 0;
+  // The kernel may let go of a loop device a moment after umount, and marks it clean only then.
+  for (int tries = 0; tries < 100 && !Volume::open_read(result, alone); ++tries)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
   EXPECT_THAT(check_consistency(result, alone), IsOk()) << "after the kernel's turn";
 }
 
