@@ -74,8 +74,14 @@ struct Hash::Impl {
   void start() { require(EVP_DigestInit_ex2(context.get(), algorithm.get(), nullptr)); }
 };
 
-Hash::Hash(HashAlgorithm algorithm) : impl_(std::make_unique<Impl>()) {
-  impl_->algorithm.reset(EVP_MD_fetch(nullptr, name(algorithm), nullptr));
+Hash::Hash(HashAlgorithm algorithm) : Hash(name(algorithm)) {}
+
+Hash Hash::sha1() {
+  return Hash("SHA1");
+}
+
+Hash::Hash(const char* algorithm) : impl_(std::make_unique<Impl>()) {
+  impl_->algorithm.reset(EVP_MD_fetch(nullptr, algorithm, nullptr));
   if (impl_->context == nullptr) throw std::bad_alloc();
   impl_->start();
 }

@@ -93,6 +93,7 @@ struct Volume::Impl {
   /// How many blocks the content of this size has, holes included.
   [[nodiscard]] std::uint64_t blocks_of_size(std::uint64_t size_bytes) const noexcept;
   [[nodiscard]] std::uint64_t image_offset_of(blk64_t block) const noexcept;
+  [[nodiscard]] std::uint64_t image_offset_of_inode(InodeNumber number) const noexcept;
   [[nodiscard]] bool is_block_number(blk64_t block) const noexcept;
 };
 

@@ -41,15 +41,15 @@ void put(MutableBytes inode, std::size_t at, std::size_t size, std::uint64_t val
                           bytes.size());
 }
 
-[[nodiscard]] std::uint64_t inode_offset(const Volume::Impl& impl, InodeNumber number) {
-  const ext2_super_block& super = *impl.fs->super;
+}  // namespace
+
+std::uint64_t Volume::Impl::image_offset_of_inode(InodeNumber number) const noexcept {
+  const ext2_super_block& super = *fs->super;
   const std::uint32_t index = number - 1;
   const dgrp_t group = index / super.s_inodes_per_group;
-  return impl.image_offset_of(ext2fs_inode_table_loc(impl.fs, group)) +
+  return image_offset_of(ext2fs_inode_table_loc(fs, group)) +
          static_cast<std::uint64_t>(index % super.s_inodes_per_group) * EXT2_INODE_SIZE(&super);
 }
-
-}  // namespace
 
 std::uint64_t Placement::capacity_bytes() const noexcept {
   std::uint64_t sum = 0;
@@ -99,7 +99,7 @@ Result<Placement> Volume::placement(InodeNumber inode) const {
   }
 
   // The library writes inodes through, so the image already has the final bytes.
-  placement.inode_offset = inode_offset(impl, inode);
+  placement.inode_offset = impl.image_offset_of_inode(inode);
   placement.inode.resize(static_cast<std::size_t>(full.size()));
   IMPRINT_TRY(impl.image.read(placement.inode_offset, placement.inode).context(impl.described()));
 

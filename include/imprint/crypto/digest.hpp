@@ -23,6 +23,8 @@ enum class HashAlgorithm { sha256, sha384, sha512 };
 class Hash {
  public:
   explicit Hash(HashAlgorithm algorithm);
+  /// SHA-1, where a format has nothing better: against accidents only.
+  static Hash sha1();
   Hash(Hash&&) noexcept;
   Hash& operator=(Hash&&) noexcept;
   Hash(const Hash&) = delete;
@@ -33,6 +35,8 @@ class Hash {
   [[nodiscard]] Bytes finish();
 
  private:
+  explicit Hash(const char* algorithm);
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
