@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "imprint/image/consistency.hpp"
+
 namespace imprint::image::test {
 namespace {
 
@@ -238,6 +240,7 @@ void read_node(const Volume& volume, InodeNumber inode, std::deque<InodeNumber>&
 
 void read_all(const ImageReader& image, const DamagedImage& damaged, const Complaint& complain) {
   Judge judge(damaged, complain);
+  judge.check("check_consistency", check_consistency(image, damaged.partition()));
   const auto volume = Volume::open_read(image, damaged.partition());
   if (!judge.check("open_read", volume)) return;
   std::set<InodeNumber> seen;
