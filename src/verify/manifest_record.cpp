@@ -39,16 +39,15 @@ class Slots {
   std::size_t next_ = 0;
 };
 
-/// Names as bytes: an IPv6 address can be written in many ways. Of hardware modules there is no
-/// text to compare.
-std::vector<Bytes> comparable(const std::vector<std::string>& names) {
-  std::vector<Bytes> all;
+/// Names with their values as bytes: an IPv6 address can be written in many ways. Of hardware
+/// modules there is no text to compare.
+std::vector<std::string> comparable(const std::vector<std::string>& names) {
+  std::vector<std::string> all;
   for (const std::string& name : names) {
     const auto split = crypto::split_alt_name(name);
     if (!split || split->kind == crypto::AltNameKind::hardware_module) continue;
-    Bytes octets = crypto::alt_name_octets(split->kind, split->value);
-    octets.push_back(static_cast<std::byte>(split->kind));
-    all.push_back(std::move(octets));
+    const Bytes octets = crypto::alt_name_octets(split->kind, split->value);
+    all.push_back(fmt::format("{}:{}", crypto::word(split->kind), text_of(octets)));
   }
   std::ranges::sort(all);
   return all;
