@@ -140,6 +140,19 @@ std::size_t memmem_each(const image::ImageReader& image, std::uint64_t size,
   return found;
 }
 
+std::vector<ByteView> first(const std::vector<ByteView>& list, std::size_t count) {
+  return {list.begin(), list.begin() + static_cast<std::ptrdiff_t>(std::min(count, list.size()))};
+}
+
+std::vector<ByteView> traces_of(const std::vector<crypto::KeyTraces>& keys, std::size_t count) {
+  std::vector<ByteView> traces;
+  for (std::size_t key = 0; key < count; ++key) {
+    for (std::size_t i = 0; i < keys[key].size(); ++i)
+      traces.push_back(keys[key][i].bytes);
+  }
+  return traces;
+}
+
 void compare(const image::ImageReader& image, std::string_view data, std::string_view what,
              const std::vector<ByteView>& patterns) {
   const auto set = must(image::PatternSet::compile(patterns));
@@ -151,20 +164,18 @@ void compare(const image::ImageReader& image, std::string_view data, std::string
     ours.push_back(static_cast<double>(image.size_bytes()) / seconds([&] {
                      if (!must(image::search(image, set)).hits.empty()) std::abort();
                    }));
-    // A memmem for each of more patterns would take minutes: it is in proportion to their number.
-    const std::size_t tried = std::min<std::size_t>(patterns.size(), 1000);
-    const std::vector<ByteView> some(patterns.begin(),
-                                     patterns.begin() + static_cast<std::ptrdiff_t>(tried));
+    // A memmem for each of more patterns would take minutes: the time is in proportion to them.
+    const std::vector<ByteView> some = first(patterns, 1000);
     const double time = seconds([&] {
       if (memmem_each(image, memmem_size, some) != 0) std::abort();
     });
-    theirs.push_back(static_cast<double>(memmem_size) / time * static_cast<double>(tried) /
+    theirs.push_back(static_cast<double>(memmem_size) / time * static_cast<double>(some.size()) /
                      static_cast<double>(patterns.size()));
   }
   std::ranges::sort(ours);
   std::ranges::sort(theirs);
-  fmt::print("{:9}  {:26}  {:6.2f}  {:9.4f}  {:8.1f}\n", data, what, ours[2] / 1e9, theirs[2] / 1e9,
-             ours[2] / theirs[2]);
+  fmt::print("{:4.2f}  {:11.6f}  {:8.1f}  {} / {}\n", ours[2] / 1e9, theirs[2] / 1e9,
+             ours[2] / theirs[2], data, what);
   std::fflush(stdout);
 }
 
@@ -187,22 +198,16 @@ int main(int argc, char** argv) {
     const auto key = must(crypto::PrivateKey::generate(crypto::KeyKind::ec_p256));
     keys.push_back(must(crypto::KeyTraces::of(key)));
   }
-  std::vector<ByteView> traces;
-  for (const crypto::KeyTraces& key : keys) {
-    for (std::size_t i = 0; i < key.size(); ++i)
-      traces.push_back(key[i].bytes);
-  }
-  const std::vector<ByteView> of_one(traces.begin(),
-                                     traces.begin() + static_cast<std::ptrdiff_t>(keys[0].size()));
 
-  fmt::print("data       patterns                      GB/s     memmem     ratio\n");
+  fmt::print("GB/s  memmem GB/s     ratio  data / patterns\n");
   for (const Part& part : parts) {
     const PartOf image(whole, part);
-    compare(image, part.name, "1", {views[0]});
-    compare(image, part.name, "30", {views.begin(), views.begin() + 30});
-    compare(image, part.name, "10000", views);
-    compare(image, part.name, fmt::format("{} (one key's)", of_one.size()), of_one);
-    compare(image, part.name, fmt::format("{} (10000 keys')", traces.size()), traces);
+    for (const std::size_t count : {1U, 30U, 10'000U})
+      compare(image, part.name, fmt::to_string(count), first(views, count));
+    for (const std::size_t count : {1U, 1000U, 10'000U}) {
+      const std::vector<ByteView> traces = traces_of(keys, count);
+      compare(image, part.name, fmt::format("{} of {} keys", traces.size(), count), traces);
+    }
   }
   return 0;
 }
