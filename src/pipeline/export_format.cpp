@@ -12,14 +12,11 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "csv_file.hpp"
+#include "export_facts.hpp"
 #include "imprint/base/base64.hpp"
 #include "imprint/base/text.hpp"
-#include "imprint/crypto/certificate.hpp"
-#include "imprint/crypto/digest.hpp"
-#include "imprint/crypto/key.hpp"
 
 namespace imprint::pipeline {
 
@@ -29,93 +26,14 @@ using ledger::DeviceRow;
 using manifest::IdentityDatum;
 using Json = nlohmann::ordered_json;
 
-/// Not every file name is UTF-8; replacing what is not keeps the document readable.
-std::string dump(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-Result<> check_digest(ByteView bytes, const ledger::Sha256& recorded, std::string_view what) {
-  if (crypto::sha256(bytes) == recorded) return {};
-  return fail(Code::corrupt, fmt::format("its {} in the ledger is not the one whose digest was "
-                                         "recorded with it: the ledger is damaged",
-                                         what));
-}
-
-Unexpected not_recorded(std::string_view what) {
-  return fail(Code::not_found,
-              fmt::format("its {} is not in the ledger, as it was issued by an older imprint: give "
-                          "it a new identity, or leave such devices out with --skip-incomplete",
-                          what));
-}
-
-Result<crypto::Certificate> certificate_of(const DeviceRow& row) {
-  if (row.certificate.empty()) return not_recorded("certificate");
-  IMPRINT_TRY(check_digest(row.certificate, row.certificate_sha256, "certificate"));
-  return crypto::Certificate::parse(row.certificate).context("its certificate in the ledger");
-}
-
-Result<> check_key(const DeviceRow& row) {
-  if (row.public_key.empty()) return not_recorded("public key");
-  return check_digest(row.public_key, row.public_key_sha256, "public key");
-}
-
-Result<std::string> key_of(const DeviceRow& row) {
-  IMPRINT_TRY(check_key(row));
-  return crypto::public_key_pem(row.public_key);
-}
-
-std::optional<std::string> fact(const DeviceRow& row, std::string_view name) {
-  if (name == "id") return row.device_id;
-  if (name == "serial_hex") return to_hex(row.serial);
-  if (name == "certificate_sha256") return to_hex(row.certificate_sha256);
-  if (name == "public_key_sha256") return to_hex(row.public_key_sha256);
-  return std::nullopt;
-}
-
-/// Null when there is none, neither in the ledger nor by a template.
-Result<Json> identity_data_of(const DeviceRow& row, const std::vector<IdentityDatum>& otherwise) {
-  if (!row.identity_data.empty()) {
-    Json data = Json::parse(row.identity_data, nullptr, false);
-    if (data.is_object()) return data;
-    return fail(Code::corrupt,
-                "its identity data in the ledger is no JSON object: the ledger is damaged");
-  }
-  if (otherwise.empty()) return Json();
-  Json data = Json::object();
-  for (const auto& [name, text] : otherwise) {
-    std::string value;
-    std::string looked_up;
-    const auto lookup = [&](std::string_view variable) -> std::optional<std::string_view> {
-      const auto found = fact(row, variable);
-      if (!found) return std::nullopt;
-      looked_up = *found;
-      return looked_up;
-    };
-    IMPRINT_TRY(text.expand(lookup, value).context("--identity-data"));
-    data[name] = std::move(value);
-  }
-  return data;
-}
-
-/// The same for who cannot do without.
-Result<Json> required_identity_data(const DeviceRow& row,
-                                    const std::vector<IdentityDatum>& otherwise) {
-  Json data = IMPRINT_TRY(identity_data_of(row, otherwise));
-  if (!data.is_null()) return data;
-  return fail(Code::not_found,
-              "the ledger does not know what it will report as its identity, as its manifest had "
-              "no 'identity_data': give --identity-data NAME=TEMPLATE, such as 'sn={id}', or leave "
-              "such devices out with --skip-incomplete");
-}
-
 class Preauthorize final : public ExportWriter {
  public:
   explicit Preauthorize(const std::vector<IdentityDatum>& otherwise) : otherwise_(otherwise) {}
 
   Result<> device(const DeviceRow& row, std::string& to) override {
-    auto key = IMPRINT_TRY(key_of(row));
+    auto key = IMPRINT_TRY(public_key_of(row));
     Json data = IMPRINT_TRY(required_identity_data(row, otherwise_));
-    to += dump(Json{
+    to += json_line(Json{
               {"identity_data", std::move(data)}, {"pubkey", std::move(key)}, {"force", false}}) +
           '\n';
     return {};
@@ -154,7 +72,7 @@ class Csv final : public ExportWriter {
     field(row.reason);
     field(to_hex(row.certificate_sha256));
     field(to_hex(row.public_key_sha256));
-    field(data.is_null() ? std::string() : dump(data));
+    field(data.is_null() ? std::string() : json_line(data));
     field(to_base64(row.public_key));
     field(to_base64(row.certificate), '\n');
     return {};
@@ -174,7 +92,7 @@ class JsonDocument final : public ExportWriter {
   Result<> device(const DeviceRow& row, std::string& to) override {
     Json data = IMPRINT_TRY(identity_data_of(row, otherwise_));
     Json key;
-    if (!row.public_key.empty()) key = IMPRINT_TRY(key_of(row));
+    if (!row.public_key.empty()) key = IMPRINT_TRY(public_key_of(row));
     Json certificate;
     if (!row.certificate.empty()) {
       const auto parsed = IMPRINT_TRY(certificate_of(row));
@@ -196,7 +114,7 @@ class JsonDocument final : public ExportWriter {
                          {"identity_data", std::move(data)},
                          {"public_key", std::move(key)},
                          {"certificate", std::move(certificate)}};
-    to += (first_ ? "\n" : ",\n") + dump(record);
+    to += (first_ ? "\n" : ",\n") + json_line(record);
     first_ = false;
     return {};
   }
@@ -222,9 +140,9 @@ class Aws final : public ExportWriter {
                   "others with --id");
     }
     const crypto::Certificate certificate = IMPRINT_TRY(certificate_of(row));
-    to += dump(Json{{"ThingName", row.device_id},
-                    {"CertificateId", to_hex(row.certificate_sha256)},
-                    {"CertificatePem", certificate.to_pem()}}) +
+    to += json_line(Json{{"ThingName", row.device_id},
+                         {"CertificateId", to_hex(row.certificate_sha256)},
+                         {"CertificatePem", certificate.to_pem()}}) +
           '\n';
     return {};
   }
@@ -250,7 +168,7 @@ class AzureDps final : public ExportWriter {
 
   void end(std::string& to) override {
     if (enrollments_.empty()) return;
-    to += dump(Json{{"mode", "create"}, {"enrollments", std::move(enrollments_)}}) + '\n';
+    to += json_line(Json{{"mode", "create"}, {"enrollments", std::move(enrollments_)}}) + '\n';
     enrollments_ = Json::array();
   }
 
@@ -279,13 +197,6 @@ class AzureDps final : public ExportWriter {
 };
 
 }  // namespace
-
-Result<Introduction> introduction_of(const DeviceRow& row,
-                                     const std::vector<IdentityDatum>& otherwise) {
-  IMPRINT_TRY(check_key(row));
-  const Json data = IMPRINT_TRY(required_identity_data(row, otherwise));
-  return Introduction{.identity_data = dump(data), .public_key = row.public_key};
-}
 
 std::unique_ptr<ExportWriter> make_export_writer(
     ExportFormat format, const std::vector<manifest::IdentityDatum>& identity_data) {
