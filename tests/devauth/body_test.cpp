@@ -105,6 +105,9 @@ TEST(Bodies, SayWhatIsWrong) {
   refused(R"({"identity_data":{"a":"1"},"force":1})", "'force' is neither true nor false");
   refused(R"({"identity_data":{"a":"1"},"public_key":"x"})",
           "there is no member 'public_key'; a body has 'identity_data', 'pubkey' and 'force'");
+  refused("{\"" + std::string(1000, 'x') + "\":1}",
+          "there is no member '" + std::string(200, 'x') +
+              "...'; a body has 'identity_data', 'pubkey' and 'force'");
   refused(R"({"a":")" + std::string(65536, 'x') + "\"}",
           "longer than 65536 bytes, which no body is");
   EXPECT_THAT(
