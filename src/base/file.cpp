@@ -291,16 +291,6 @@ Result<> make_directories(const fs::path& directory, unsigned mode) {
   return fail(system_error(named("making the directory", directory), error_number));
 }
 
-Result<> refuse_dangling_link(const fs::path& path) {
-  std::error_code error;
-  const fs::path leads_to = fs::read_symlink(path, error);
-  if (error || fs::exists(path, error) || error) return {};
-  return fail(Code::invalid_input,
-              fmt::format("{} is a symbolic link to {}, which does not exist; make that first, or "
-                          "remove the link",
-                          quoted(path.native()), quoted(leads_to.native())));
-}
-
 Result<> remove_file(const fs::path& path) {
   if (sys::unlink(path.c_str()) != 0 && errno != ENOENT) {
     return fail(system_error(named("removing", path)));

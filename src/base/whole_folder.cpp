@@ -66,32 +66,6 @@ int open_folder(const fs::path& folder) {
   return ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/// Whether its owner, which we have to be, may now do everything in it.
-bool let_in(const fs::path& folder) {
-  return ::fchmodat(AT_FDCWD, folder.c_str(), S_IRWXU, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-void let_in_everywhere(const fs::path& folder) {
-  if (!let_in(folder)) return;
-  std::error_code error;
-  fs::directory_iterator entries(folder, error);
-  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
-    std::error_code ignored;
-    if (entries->symlink_status(ignored).type() == fs::file_type::directory)
-      let_in_everywhere(entries->path());
-  }
-}
-
-/// Also of folders that keep even their owner out, which root never meets.
-std::error_code remove_tree(const fs::path& path) {
-  std::error_code error;
-  fs::remove_all(path, error);
-  if (error != std::errc::permission_denied) return error;
-  let_in_everywhere(path);
-  fs::remove_all(path, error);
-  return error;
-}
-
 /// Locked, and under its name. None: it was published or removed in between.
 Result<std::optional<int>> lock_folder(const fs::path& work, const fs::path& target) {
   int fd = open_folder(work);

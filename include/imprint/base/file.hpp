@@ -108,9 +108,6 @@ Result<> sync_file_system(const fs::path& directory);
 /// mkdir -p with this mode for the directories it makes.
 Result<> make_directories(const fs::path& directory, unsigned mode = 0755);
 
-/// Code::invalid_input for a symbolic link that leads to nothing.
-Result<> refuse_dangling_link(const fs::path& path);
-
 /// Removes a file; a missing one is no error.
 Result<> remove_file(const fs::path& path);
 
