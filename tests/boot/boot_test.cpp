@@ -46,6 +46,7 @@ class Boot : public testing::Test {
     }
     IMPRINT_NEED_DEVICE_AUTH();
     fleet_.emplace(bootable());
+    ASSERT_FALSE(HasFailure()) << "no device can be accepted";
   }
 
   [[nodiscard]] bool accepted(const std::string& id) const { return fleet_->server().works(id); }
@@ -103,7 +104,7 @@ TEST_F(Boot, IsAcceptedAndKeepsItsIdentity) {
   const std::string rootfs_b = digest(image, kRootfsB);
 
   BootedDevice device(image, kRootfsA);
-  EXPECT_TRUE(device.runs_until([&] { return accepted("unit-1"); })) << device.console();
+  ASSERT_TRUE(device.runs_until([&] { return accepted("unit-1"); })) << device.console();
   EXPECT_EQ(acceptances("unit-1", serial), 1U);
   ASSERT_TRUE(device.power_off()) << device.console();
 
@@ -125,7 +126,7 @@ TEST_F(Boot, IsAcceptedWithRootfsBUntilItIsRevoked) {
   const std::string serial = accept::serial_on(image);
   {
     BootedDevice device(image, kRootfsB);
-    EXPECT_TRUE(device.runs_until([&] { return accepted("unit-2"); })) << device.console();
+    ASSERT_TRUE(device.runs_until([&] { return accepted("unit-2"); })) << device.console();
     EXPECT_EQ(acceptances("unit-2", serial), 1U);
     ASSERT_TRUE(device.power_off()) << device.console();
   }
@@ -134,7 +135,7 @@ TEST_F(Boot, IsAcceptedWithRootfsBUntilItIsRevoked) {
   const std::size_t asked = fleet_->server().decisions().size();
   {
     BootedDevice device(image, kRootfsA);
-    EXPECT_TRUE(device.runs_until([&] {
+    ASSERT_TRUE(device.runs_until([&] {
       return fleet_->edge().log().find("certificate revoked") != std::string::npos;
     })) << device.console();
     ASSERT_TRUE(device.power_off()) << device.console();
@@ -162,7 +163,7 @@ fs::path without_identity(const Fleet::Wish& wish, const std::string& url) {
 TEST_F(Boot, IsRefusedWithoutIdentity) {
   const fs::path image = without_identity(bootable(), fleet_->edge().url());
   BootedDevice device(image, kRootfsA);
-  EXPECT_TRUE(device.runs_until([&] {
+  ASSERT_TRUE(device.runs_until([&] {
     return fleet_->edge().log().find("client sent no required SSL certificate") !=
            std::string::npos;
   })) << device.console();
