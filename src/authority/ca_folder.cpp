@@ -5,13 +5,12 @@
 
 #include <fmt/format.h>
 
+#include "imprint/base/file.hpp"
 #include "imprint/base/text.hpp"
 
 namespace imprint::authority {
 
 namespace {
-
-namespace fs = std::filesystem;
 
 struct LayoutRow {
   std::string_view tool;
@@ -30,9 +29,14 @@ constexpr std::array<LayoutRow, 6> kLayouts = {{
     {"step", "certs/root_ca.crt", "secrets/root_ca_key", "certs/root_ca.crt"},
 }};
 
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
+Result<> require_folder(const fs::path& directory) {
+  std::error_code error;
+  if (fs::is_directory(directory, error)) return {};
+  const std::string shown = quoted(directory.string());
+  const bool told = !error || error == std::errc::no_such_file_or_directory ||
+                    error == std::errc::not_a_directory;
+  if (!told) return fail(system_error("looking for the CA's folder " + shown, error.value()));
+  return fail(Code::not_found, fmt::format("{} is no folder; name a CA's folder", shown));
 }
 
 std::string looked_for() {
@@ -48,13 +52,10 @@ std::string looked_for() {
 
 Result<CaPaths> find_ca_folder(const fs::path& directory) {
   const std::string shown = quoted(directory.string());
-  std::error_code ignored;
-  if (!fs::is_directory(directory, ignored)) {
-    return fail(Code::not_found, fmt::format("{} is no folder; name a CA's folder", shown));
-  }
+  IMPRINT_TRY(require_folder(directory));
   const LayoutRow* found = nullptr;
   for (const LayoutRow& row : kLayouts) {
-    if (!is_there(directory / row.certificate)) continue;
+    if (!IMPRINT_TRY(path_exists(directory / row.certificate))) continue;
     if (found == nullptr) found = &row;
     if (found->tool == row.tool) continue;
     return fail(Code::invalid_input,
@@ -70,7 +71,7 @@ Result<CaPaths> find_ca_folder(const fs::path& directory) {
                  .certificate = directory / found->certificate,
                  .key = directory / found->key,
                  .chain = directory / found->chain};
-  if (!is_there(folder.chain)) folder.chain = folder.certificate;
+  if (!IMPRINT_TRY(path_exists(folder.chain))) folder.chain = folder.certificate;
   return folder;
 }
 

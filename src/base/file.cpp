@@ -291,6 +291,13 @@ Result<> make_directories(const fs::path& directory, unsigned mode) {
   return fail(system_error(named("making the directory", directory), error_number));
 }
 
+Result<bool> path_exists(const fs::path& path) {
+  std::error_code error;
+  const bool there = fs::exists(path, error);
+  if (!error) return there;
+  return fail(system_error(fmt::format("looking for {}", quoted(path.native())), error.value()));
+}
+
 Result<> remove_file(const fs::path& path) {
   if (sys::unlink(path.c_str()) != 0 && errno != ENOENT) {
     return fail(system_error(named("removing", path)));

@@ -4,12 +4,16 @@
 
 #include <cerrno>
 #include <charconv>
+#include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "imprint/base/file.hpp"
+#include "imprint/base/folder_lock.hpp"
 #include "imprint/base/text.hpp"
 
 namespace imprint {
@@ -38,15 +42,43 @@ std::string holder_of(const fs::path& path) {
   return fmt::format(" (process {})", pid);
 }
 
+int lock_exclusively(int fd, int how) {
+  int status = 0;
+  do {
+    status = ::flock(fd, LOCK_EX | how);
+  } while (status != 0 && errno == EINTR);
+  return status;
+}
+
+bool has_the_name(int fd, const fs::path& directory) {
+  struct stat opened = {};
+  struct stat named = {};
+  return ::fstat(fd, &opened) == 0 && ::stat(directory.c_str(), &named) == 0 &&
+         opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
+
 }  // namespace
+
+Result<FolderLock> FolderLock::acquire(const fs::path& directory) {
+  for (;;) {
+    const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return fail(system_error("opening the folder " + quoted(directory.native())));
+    FolderLock lock(fd);
+    if (lock_exclusively(fd, 0) != 0)
+      return fail(system_error("locking the folder " + quoted(directory.native())));
+    if (has_the_name(fd, directory)) return lock;
+  }
+}
+
+FolderLock::FolderLock(FolderLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+FolderLock::~FolderLock() {
+  if (fd_ >= 0) ::close(fd_);
+}
 
 Result<DirectoryLock> DirectoryLock::acquire(const fs::path& file) {
   auto opened = IMPRINT_TRY(open_or_create(file));
-  int status = 0;
-  do {
-    status = ::flock(opened.fd(), LOCK_EX | LOCK_NB);
-  } while (status != 0 && errno == EINTR);
-  if (status != 0) {
+  if (lock_exclusively(opened.fd(), LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return fail(system_error("locking " + quoted(file.native())));
     return fail(Code::busy, fmt::format("{} is held by another run{}; wait for it to end",
                                         quoted(file.native()), holder_of(file)));

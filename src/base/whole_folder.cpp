@@ -200,6 +200,24 @@ Result<> WholeFolder::write(const fs::path& file, ByteView content, unsigned mod
   return made.close();
 }
 
+Result<Ownership> WholeFolder::replace(const fs::path& file, ByteView content, unsigned mode) {
+  struct stat before = {};
+  const bool is_there = replaces_ && ::lstat((target_ / file).c_str(), &before) == 0;
+  if (!is_there || !S_ISREG(before.st_mode)) {
+    IMPRINT_TRY(write(file, content, mode));
+    return Ownership::same;
+  }
+  const Owner owner{before.st_uid, before.st_gid};
+  IMPRINT_TRY(write(file, content, mode, owner));
+  const fs::path made = work_ / file;
+  if (IMPRINT_TRY(owner_of(made)) != owner) return Ownership::lost;
+  // Only now: before, the group would have been ours.
+  if ((before.st_mode & S_IRGRP) != 0 && ::chmod(made.c_str(), mode | S_IRGRP) != 0)
+    return fail(trouble("setting the mode of", made));
+  const bool ours = owner == Owner{::geteuid(), ::getegid()};
+  return ours ? Ownership::same : Ownership::given;
+}
+
 Result<> WholeFolder::keep(const fs::path& from, const fs::path& to) {
   IMPRINT_TRY(make_folder(to.parent_path()));
   if (sys::link((target_ / from).c_str(), (work_ / to).c_str()) == 0) return {};

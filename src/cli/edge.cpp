@@ -21,6 +21,7 @@ struct EdgeOptions {
   std::string passphrase;
   fs::path ledger;
   bool refresh = false;
+  bool renew = false;
   bool json = false;
 };
 
@@ -42,7 +43,7 @@ Result<server::EdgeAuthority> devices_of(const EdgeOptions& options) {
 
 Result<server::EdgeReport> make(EdgeOptions& options) {
   const bool given = options.request.certificate.has_value();
-  if (!options.refresh && !given && options.request.common_name.empty()) {
+  if (!options.refresh && !options.renew && !given && options.request.common_name.empty()) {
     return fail(Code::invalid_input,
                 "say what the server is called: --cn NAME, for a certificate of this CA, or give "
                 "--cert FILE --key FILE");
@@ -50,14 +51,16 @@ Result<server::EdgeReport> make(EdgeOptions& options) {
   options.request.devices = IMPRINT_TRY(devices_of(options));
   if (options.refresh)
     return server::refresh_edge(options.request.directory, options.request.devices, system_clock());
-  return server::make_edge(options.request, system_clock());
+  return options.renew ? server::renew_edge(options.request, system_clock())
+                       : server::make_edge(options.request, system_clock());
 }
 
 std::string report_json(const server::EdgeReport& report) {
   nlohmann::ordered_json files = nlohmann::ordered_json::array();
   for (const fs::path& file : report.files)
     files.push_back(file.string());
-  nlohmann::ordered_json record = {{"version", 1}, {"files", files}, {"revoked", report.revoked}};
+  nlohmann::ordered_json record = {{"version", 1}, {"files", files}};
+  if (report.revoked) record["revoked"] = *report.revoked;
   if (!report.server_subject.empty()) {
     record["server_subject"] = report.server_subject;
     record["server_not_after"] = to_rfc3339(report.server_not_after);
@@ -84,8 +87,10 @@ Exit run_edge(EdgeOptions& options, Console& console) {
     console.note(fmt::format("{}/server.crt: {}, valid to {}", directory, report->server_subject,
                              to_rfc3339(report->server_not_after)));
   }
-  console.note(fmt::format("{}/blacklist: {} revoked certificate{}", directory, report->revoked,
-                           report->revoked == 1 ? "" : "s"));
+  if (report->revoked) {
+    console.note(fmt::format("{}/blacklist: {} revoked certificate{}", directory, *report->revoked,
+                             *report->revoked == 1 ? "" : "s"));
+  }
   if (report->crl_next_update) {
     console.note(fmt::format("{}/devices.crl.pem: next update {}", directory,
                              to_rfc3339(*report->crl_next_update)));
@@ -98,8 +103,9 @@ void add_server_options(CLI::App& command, server::EdgeRequest& request) {
                                          "Common name of the server's certificate: its host name");
   CLI::Option* more = command.add_option(
       "--san", request.alt_names, "Another name of it: DNS:NAME or IP:ADDRESS (repeat as needed)");
-  CLI::Option* days =
-      command.add_option("--days", request.days, "Validity of it")->capture_default_str();
+  CLI::Option* days = command.add_option(
+      "--days", request.days,
+      "Validity of it (default: 730, with --renew that of the certificate before)");
   CLI::Option* certificate = command.add_option(
       "--cert", request.certificate, "Use this certificate (PEM, with its chain) instead");
   CLI::Option* key = command.add_option("--key", request.key, "Its key (PEM, unencrypted)");
@@ -108,6 +114,28 @@ void add_server_options(CLI::App& command, server::EdgeRequest& request) {
   command.add_option("--backend", request.backend, "URL of the Mender server behind the edge");
   command.add_option("--listen", request.listen, "Where devices connect: PORT or ADDRESS:PORT")
       ->capture_default_str();
+}
+
+/// What is done to a bundle that is there. An option that only a whole bundle heeds goes with none
+/// of the others, rather than being passed over.
+void add_modes(CLI::App& command, EdgeOptions& options) {
+  CLI::Option* force = command.add_flag("--force", options.request.replace,
+                                        "Replace the files of a bundle that is there");
+  CLI::Option* renew = command.add_flag(
+      "--renew", options.renew,
+      "Only replace the server's key and certificate, by new ones for the same names or by --cert "
+      "and --key");
+  CLI::Option* refresh = command.add_flag("--refresh", options.refresh,
+                                          "Only make the lists of revoked certificates anew");
+  renew->excludes(force);
+  refresh->excludes(force)->excludes(renew);
+  for (const char* name : {"--cn", "--san", "--backend", "--listen"}) {
+    renew->excludes(command.get_option(name));
+    refresh->excludes(command.get_option(name));
+  }
+  renew->excludes(command.get_option("--crl-days"));
+  for (const char* name : {"--days", "--cert", "--key"})
+    refresh->excludes(command.get_option(name));
 }
 
 }  // namespace
@@ -129,11 +157,7 @@ Action add_edge(CLI::App& program) {
                       "Ledger with the devices and what was revoked (default: ledger.db in --ca)");
   command->add_option("--crl-days", request.devices.crl_days, "Until the next CRL is due")
       ->capture_default_str();
-  CLI::Option* force =
-      command->add_flag("--force", request.replace, "Replace the files of a bundle that is there");
-  command
-      ->add_flag("--refresh", options->refresh, "Only make the lists of revoked certificates anew")
-      ->excludes(force);
+  add_modes(*command, *options);
   command->add_flag("--json", options->json, "Print what was made as JSON");
   return [options](Console& console) { return run_edge(*options, console); };
 }

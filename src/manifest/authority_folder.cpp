@@ -9,11 +9,10 @@
 namespace imprint::manifest {
 
 Result<authority::AuthoritySource> find_authority(const fs::path& directory, KeyNeed need) {
-  std::error_code ignored;
   const fs::path elsewhere = directory / authority::kAuthorityFile;
-  if (fs::exists(elsewhere, ignored)) return read_authority_file(elsewhere);
+  if (IMPRINT_TRY(path_exists(elsewhere))) return read_authority_file(elsewhere);
   const authority::CaPaths folder = IMPRINT_TRY(authority::find_ca_folder(directory));
-  if (need == KeyNeed::signs && !fs::exists(folder.key, ignored)) {
+  if (need == KeyNeed::signs && !IMPRINT_TRY(path_exists(folder.key))) {
     return fail(Code::not_found,
                 fmt::format("the CA {} has no key {}; put it there, or write {} to say where it is",
                             quoted(folder.certificate.string()), quoted(folder.key.string()),

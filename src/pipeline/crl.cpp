@@ -52,8 +52,7 @@ class Buffer {
 /// Never made: an empty list would let everybody in again whose certificate another ledger has
 /// revoked.
 Result<> require_ledger(const CrlRequest& request) {
-  std::error_code ignored;
-  if (fs::exists(request.ledger, ignored)) return {};
+  if (IMPRINT_TRY(path_exists(request.ledger))) return {};
   return fail(Code::not_found,
               fmt::format("there is no ledger {}; name it with --ledger (a batch writes it into "
                           "its output folder)",

@@ -93,8 +93,11 @@ Result<CrlReport> write_revocations(const CrlRequest& request, const Clock& cloc
   // A file that is no list of this CA is refused before the lock leaves a trace beside it.
   IMPRINT_TRY(look_at_replaced(request, output, ca));
   // From the look at the old list until the new one has its name.
-  const auto lock =
-      IMPRINT_TRY(DirectoryLock::acquire(directory / ("." + output.filename().string() + ".lock")));
+  std::optional<DirectoryLock> lock;
+  if (!request.folder_is_locked) {
+    const fs::path lock_file = directory / ("." + output.filename().string() + ".lock");
+    lock = IMPRINT_TRY(DirectoryLock::acquire(lock_file));
+  }
   const auto replaced = IMPRINT_TRY(look_at_replaced(request, output, ca));
   NewFile file = IMPRINT_TRY(NewFile::beside(output, kListMode));
   std::uint64_t written = 0;

@@ -1,12 +1,9 @@
 #include "bundle.hpp"
 
-#include <set>
-
 #include <fmt/format.h>
 
 #include "imprint/base/new_folder.hpp"
 #include "imprint/base/text.hpp"
-#include "imprint/base/whole_folder.hpp"
 
 namespace imprint::server {
 
@@ -50,15 +47,6 @@ Result<> write_over(const fs::path& directory, std::span<const BundleFile> files
   for (NewFile& file : complete)
     IMPRINT_TRY(file.publish_synced());
   return sync_directory(directory);
-}
-
-Result<> write_whole(const fs::path& directory, std::span<const std::string> names,
-                     std::span<const BundleFile> files) {
-  WholeFolder folder = IMPRINT_TRY(WholeFolder::beside(directory, 0755));
-  IMPRINT_TRY(folder.keep_all_but(std::set<fs::path>(names.begin(), names.end())));
-  for (const BundleFile& file : files)
-    IMPRINT_TRY(folder.write(file.name, file.content, file.mode));
-  return folder.publish();
 }
 
 Result<> refuse_existing(const fs::path& directory, std::span<const std::string> names,

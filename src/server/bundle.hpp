@@ -29,9 +29,4 @@ struct BundleFile {
 /// The same over what is there, one after the other once all are complete beside it.
 [[nodiscard]] Result<> write_over(const fs::path& directory, std::span<const BundleFile> files);
 
-/// The same in one step for the whole folder, whose other files stay; not for the working directory
-/// (WholeFolder says more). Of `names`, those that are not written go.
-[[nodiscard]] Result<> write_whole(const fs::path& directory, std::span<const std::string> names,
-                                   std::span<const BundleFile> files);
-
 }  // namespace imprint::server

@@ -5,6 +5,7 @@
 
 #include "folder.hpp"
 #include "imprint/authority/ca_folder.hpp"
+#include "support/nobody.hpp"
 
 namespace imprint::authority {
 namespace {
@@ -164,6 +165,32 @@ TEST(ExistingFolder, ThatIsNone) {
                                      "certs/root_ca.crt); make one with 'imprint ca init'"));
   EXPECT_THAT(find_ca_folder(dir / "absent"),
               FailsWith(Code::not_found, "absent' is no folder; name a CA's folder"));
+}
+
+TEST(ExistingFolder, ThatCannotBeLookedIntoIsNotSaidToBeEmpty) {
+  const TempDir dir;
+  fs::create_symlink("loop", dir / "loop");
+  EXPECT_THAT(
+      find_ca_folder(dir / "loop"),
+      FailsWith(Code::invalid_input, "looking for the CA's folder '" + (dir / "loop").native() +
+                                         "': Too many levels of symbolic links"));
+  fs::create_symlink("ca-cert.pem", dir / "ca-cert.pem");
+  EXPECT_THAT(find_ca_folder(dir.path()),
+              FailsWith(Code::invalid_input, "looking for '" + (dir / "ca-cert.pem").native() +
+                                                 "': Too many levels of symbolic links"));
+}
+
+TEST(ExistingFolder, OfAnotherUserIsNotSaidToBeEmpty) {
+  const TempDir dir;
+  dir.write("ca-cert.pem", "");
+  fs::permissions(dir.path(), fs::perms::none);
+  {
+    const imprint::test::ScopedNobody nobody;
+    if (!nobody.works()) GTEST_SKIP() << "cannot become another user";
+    EXPECT_THAT(find_ca_folder(dir.path()), FailsWith(Code::io, "ca-cert.pem': Permission denied"));
+    EXPECT_THAT(find_ca_folder(dir / "below"), FailsWith(Code::io, "below': Permission denied"));
+  }
+  fs::permissions(dir.path(), fs::perms::owner_all);
 }
 
 TEST(ExistingFolder, WithTwoCasIsAmbiguous) {

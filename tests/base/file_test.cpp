@@ -12,6 +12,7 @@
 #include "support/command.hpp"
 #include "support/fault.hpp"
 #include "support/matchers.hpp"
+#include "support/nobody.hpp"
 #include "support/temp_dir.hpp"
 
 namespace imprint {
@@ -287,6 +288,33 @@ TEST(MakeDirectories, NamesWhatIsInTheWay) {
               FailsWith(Code::invalid_input, "exists and is no directory"));
   EXPECT_THAT(make_directories(dir / "f/sub"),
               FailsWith(Code::not_found, "making the directory '"));
+}
+
+TEST(PathExists, SaysWhyItCannotTell) {
+  const TempDir dir;
+  const fs::path file = dir.write("f", "");
+  EXPECT_TRUE(path_exists(file).value());
+  EXPECT_FALSE(path_exists(dir / "none").value());
+  EXPECT_FALSE(path_exists(file / "below a file").value());
+  fs::create_symlink("none", dir / "dangling");
+  EXPECT_FALSE(path_exists(dir / "dangling").value());
+  fs::create_symlink("loop", dir / "loop");
+  EXPECT_THAT(path_exists(dir / "loop"),
+              FailsWith(Code::invalid_input, "looking for '" + (dir / "loop").native() +
+                                                 "': Too many levels of symbolic links"));
+}
+
+TEST(PathExists, IsNoNoForWhoMayNotLook) {
+  const TempDir dir;
+  fs::create_directory(dir / "locked");
+  dir.write("locked/f", "");
+  fs::permissions(dir / "locked", fs::perms::none);
+  {
+    const test::ScopedNobody nobody;
+    if (!nobody.works()) GTEST_SKIP() << "cannot become another user";
+    EXPECT_THAT(path_exists(dir / "locked/f"), FailsWith(Code::io, "locked/f': Permission denied"));
+  }
+  fs::permissions(dir / "locked", fs::perms::owner_all);
 }
 
 TEST(RemoveFile, MissingFileIsNoError) {

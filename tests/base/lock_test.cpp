@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "imprint/base/file.hpp"
+#include "imprint/base/folder_lock.hpp"
 #include "support/matchers.hpp"
 #include "support/temp_dir.hpp"
 
@@ -102,6 +103,86 @@ TEST(DirectoryLock, RefusesWhatIsNoFile) {
   const TempDir dir;
   EXPECT_THAT(DirectoryLock::acquire(dir.path()),
               FailsWith(Code::invalid_input, "is not a regular file"));
+}
+
+/// Another process that, once told to, waits for the lock and writes a file into the folder. Made
+/// before anybody has the lock: a child inherits it.
+class Writer {
+ public:
+  explicit Writer(const fs::path& folder) {
+    int start[2] = {-1, -1};
+    if (::pipe2(start, O_CLOEXEC) != 0) return;
+    child_ = ::fork();
+    if (child_ == 0) {
+      char go = 0;
+      if (::read(start[0], &go, 1) != 1) ::_exit(2);
+      const auto lock = FolderLock::acquire(folder);
+      const bool written = lock && write_file_atomic(folder / "written", bytes_of("x"), 0600);
+      ::_exit(written ? 0 : 1);
+    }
+    ::close(start[0]);
+    start_ = start[1];
+  }
+
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  ~Writer() {
+    ::close(start_);
+    if (child_ > 0) ended_well();
+  }
+
+  /// Long enough for a lock that does not hold to show.
+  void start() const {
+    EXPECT_EQ(::write(start_, "x", 1), 1);
+    ::usleep(50'000);
+  }
+
+  bool ended_well() {
+    int status = -1;
+    const bool ended = ::waitpid(child_, &status, 0) == child_;
+    child_ = -1;
+    return ended && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  }
+
+ private:
+  pid_t child_ = -1;
+  int start_ = -1;
+};
+
+TEST(FolderLock, OthersWaitAndNoFileIsLeft) {
+  const TempDir dir;
+  Writer writer(dir.path());
+  {
+    const auto lock = FolderLock::acquire(dir.path());
+    ASSERT_THAT(lock, IsOk());
+    writer.start();
+    EXPECT_TRUE(fs::is_empty(dir.path()));
+  }
+  EXPECT_TRUE(writer.ended_well());
+  EXPECT_TRUE(fs::exists(dir / "written"));
+}
+
+TEST(FolderLock, IsOnTheFolderThatHasTheNameInTheEnd) {
+  const TempDir dir;
+  fs::create_directory(dir / "folder");
+  Writer writer(dir / "folder");
+  const auto after = [&] {
+    const auto lock = FolderLock::acquire(dir / "folder");
+    EXPECT_THAT(lock, IsOk());
+    writer.start();
+    fs::rename(dir / "folder", dir / "before");
+    fs::create_directory(dir / "folder");
+    return FolderLock::acquire(dir / "folder");
+  }();
+  ASSERT_THAT(after, IsOk());
+  ::usleep(50'000);
+  EXPECT_TRUE(fs::is_empty(dir / "folder")) << "the writer has the lock of what was there before";
+}
+
+TEST(FolderLock, NamesTheFolderThatIsMissing) {
+  EXPECT_THAT(FolderLock::acquire("/nonexistent"),
+              FailsWith(Code::not_found, "opening the folder '/nonexistent'"));
 }
 
 }  // namespace

@@ -97,6 +97,56 @@ TEST(WholeFolder, IsChangedAsAWhole) {
   EXPECT_FALSE(fs::exists(dir / ".tree.new"));
 }
 
+Result<std::vector<Ownership>> replace_two(const fs::path& target) {
+  WholeFolder folder = IMPRINT_TRY(WholeFolder::beside(target, 0700));
+  IMPRINT_TRY(folder.keep_all_but({"a", "b"}));
+  std::vector<Ownership> owners;
+  for (const char* name : {"a", "b", "new"})
+    owners.push_back(IMPRINT_TRY(folder.replace(name, bytes_of("other"), 0600)));
+  IMPRINT_TRY(folder.publish());
+  return owners;
+}
+
+TEST(WholeFolder, WhatIsReplacedStaysItsOwners) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root gives files away";
+  const TempDir dir;
+  fs::create_directories(dir / "tree/temporary");
+  fs::permissions(dir / "tree/temporary", fs::perms{0700});
+  dir.write("tree/a", "one");
+  dir.write("tree/b", "two");
+  ASSERT_EQ(::chown((dir / "tree/a").c_str(), 65534, 65533), 0);
+  ASSERT_EQ(::chown((dir / "tree/temporary").c_str(), 65534, 65533), 0);
+  fs::permissions(dir / "tree/a", fs::perms{0644});
+  fs::permissions(dir / "tree/b", fs::perms{0600});
+  const auto owners = replace_two(dir / "tree");
+  ASSERT_THAT(owners, IsOk());
+  EXPECT_EQ(*owners, (std::vector<Ownership>{Ownership::given, Ownership::same, Ownership::same}));
+  for (const char* name : {"tree/a", "tree/temporary"}) {
+    struct stat status = {};
+    ASSERT_EQ(::stat((dir / name).c_str(), &status), 0);
+    EXPECT_EQ(status.st_uid, 65534U) << name;
+    EXPECT_EQ(status.st_gid, 65533U) << name;
+  }
+  EXPECT_EQ(slurp(dir / "tree/a"), "other");
+  EXPECT_EQ(mode_of(dir / "tree/a"), 0640U) << "the group could read it, and others get nothing";
+  EXPECT_EQ(mode_of(dir / "tree/b"), 0600U);
+  EXPECT_EQ(mode_of(dir / "tree/temporary"), 0700U);
+}
+
+TEST(WholeFolder, WhoMayNotGiveFilesAwayIsTold) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs a file of another user's";
+  const TempDir dir;
+  fs::create_directory(dir / "tree");
+  for (const char* name : {"tree/a", "tree/b"})
+    dir.write(name, "one");
+  ASSERT_EQ(::chown((dir / "tree/a").c_str(), 65534, 65534), 0);
+  const ScopedFaultHook hook([](std::string_view call) { return call == "fchown" ? EPERM : 0; });
+  const auto owners = replace_two(dir / "tree");
+  ASSERT_THAT(owners, IsOk());
+  EXPECT_EQ(owners->front(), Ownership::lost);
+  EXPECT_EQ(mode_of(dir / "tree/a"), 0600U);
+}
+
 TEST(WholeFolder, UnpublishedLeavesNothing) {
   const TempDir dir;
   {
@@ -196,7 +246,7 @@ TEST(WholeFolder, LeftoversOfAnotherUserAreNamed) {
   fs::permissions(dir / ".tree.new", fs::perms::none);
   fs::permissions(dir.path(), fs::perms::all);
   const ScopedNobody nobody;
-  ASSERT_TRUE(nobody.worked());
+  ASSERT_TRUE(nobody.works());
   EXPECT_THAT(make(dir / "tree"),
               FailsWith(Code::io, "'" + (dir / ".tree.new").string() +
                                       "' was left by another user's run and has to be removed "

@@ -294,6 +294,9 @@ TEST_F(CaIssue, AServerNeedsANameThatClientsCanCheck) {
   refused({"ca", "issue-server", "ca", "--cn", "a.example", "--san", "IP:300.1.1.1"},
           "--san 'IP:300.1.1.1': '300.1.1.1' is no IP address; write it like 192.0.2.1 or "
           "2001:db8::1");
+  refused({"ca", "issue-server", "ca", "--cn", "*.de"},
+          "--cn: '*.de' is a wildcard over a single label, which clients refuse; give two labels "
+          "at least after it, like *.example.com");
 }
 
 TEST_F(CaIssue, ShowSaysWhatTheCaIs) {

@@ -128,6 +128,19 @@ TEST(AuthorityFile, IsTheSameObjectWithPathsOfItsOwn) {
   EXPECT_EQ(found->certificate, dir / "ca.pem");
 }
 
+TEST(AuthorityFolder, SaysWhyItCannotTell) {
+  const test::TempDir dir;
+  dir.write("ca-cert.pem", "");
+  fs::create_symlink("ca-private.key", dir / "ca-private.key");
+  EXPECT_THAT(find_authority(dir.path()),
+              FailsWith(Code::invalid_input, "looking for '" + (dir / "ca-private.key").native() +
+                                                 "': Too many levels of symbolic links"));
+  EXPECT_THAT(find_authority(dir.path(), KeyNeed::none), IsOk());
+  fs::create_symlink("authority.json", dir / "authority.json");
+  EXPECT_THAT(find_authority(dir.path(), KeyNeed::none),
+              FailsWith(Code::invalid_input, "authority.json': Too many levels"));
+}
+
 TEST(AuthorityFile, HasToBeRight) {
   const test::TempDir dir;
   const std::pair<const char*, const char*> rows[] = {

@@ -5,7 +5,8 @@
 
 namespace imprint::test {
 
-/// Some other user, as far as file permissions go; root again at the end.
+/// Some other user while it lives, as far as file permissions go; root again at the end. Who is not
+/// root stays who he is, and is refused as well what a mode forbids its owner.
 class ScopedNobody {
  public:
   ScopedNobody() : worked_(::seteuid(65534) == 0) {}
@@ -17,7 +18,8 @@ class ScopedNobody {
     if (worked_ && ::seteuid(before_) != 0) std::abort();
   }
 
-  [[nodiscard]] bool worked() const noexcept { return worked_; }
+  /// Whether root's rights are gone; where they cannot be given up, there is nothing to test.
+  [[nodiscard]] static bool works() noexcept { return ::geteuid() != 0; }
 
  private:
   uid_t before_ = ::geteuid();  // first: nobody may run the tests, too

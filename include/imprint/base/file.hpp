@@ -108,6 +108,10 @@ Result<> sync_file_system(const fs::path& directory);
 /// mkdir -p with this mode for the directories it makes.
 Result<> make_directories(const fs::path& directory, unsigned mode = 0755);
 
+/// Whether something is there under this name (a link is followed). What cannot be told is an error
+/// with the reason, not a no: a folder above it that we may not search, links that go in circles.
+Result<bool> path_exists(const fs::path& path);
+
 /// Removes a file; a missing one is no error.
 Result<> remove_file(const fs::path& path);
 

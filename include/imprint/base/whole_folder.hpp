@@ -11,6 +11,13 @@
 
 namespace imprint {
 
+/// What became of the owner of a file that another one took the place of.
+enum class Ownership {
+  same,   ///< nothing had to be done: there was none, or it was ours
+  given,  ///< the new file was given to the owner and group of the old one
+  lost,   ///< we may not give it away: the new file is ours
+};
+
 /// Code::invalid_input for a symbolic link that leads to nothing.
 Result<> refuse_dangling_link(const fs::path& path);
 
@@ -38,6 +45,10 @@ class WholeFolder {
   /// that was kept stands where a folder has to be.
   Result<> write(const fs::path& file, ByteView content, unsigned mode,
                  const std::optional<Owner>& owner = std::nullopt);
+
+  /// The same in the place of a file that the folder had: the new one is its owner's and group's,
+  /// as far as we may give it away, and the group may read it when it could.
+  Result<Ownership> replace(const fs::path& file, ByteView content, unsigned mode);
 
   /// A file of the folder as it was appears as `to`: the same file (a hard link), so that its mode
   /// and owner stay.

@@ -68,6 +68,8 @@ struct CrlRequest {
   const authority::Authority* opened = nullptr;
   CrlFormat format = CrlFormat::pem;
   std::uint32_t days = 30;  ///< until the next one is due
+  /// The caller has a FolderLock on the folder of the output: no lock file is made there.
+  bool folder_is_locked = false;
 };
 
 struct CrlReport {
