@@ -86,9 +86,10 @@ int run(std::span<const std::string> args, std::ostream& out, std::ostream& err)
   };
 
   std::vector<Entry> entries;
-  for (auto* add : {add_batch, add_inject, add_materialize, add_verify, add_ca, add_keygen,
-                    add_edge, add_artifact_key, add_ledger, add_preauthorize, add_show, add_doctor,
-                    add_ls, add_cat, add_cp, add_install, add_rm, add_mkdir, add_stat}) {
+  for (auto* add : {add_batch,     add_inject,  add_materialize,  add_verify, add_ca,
+                    add_keygen,    add_edge,    add_artifact_key, add_ledger, add_preauthorize,
+                    add_handshake, add_show,    add_doctor,       add_ls,     add_cat,
+                    add_cp,        add_install, add_rm,           add_mkdir,  add_stat}) {
     Action action = add(program);
     entries.push_back(
         {program.get_subcommands([](const CLI::App*) { return true; }).back(), std::move(action)});

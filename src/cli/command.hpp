@@ -34,5 +34,6 @@ Action add_show(CLI::App& program);
 Action add_preauthorize(CLI::App& program);
 Action add_artifact_key(CLI::App& program);
 Action add_edge(CLI::App& program);
+Action add_handshake(CLI::App& program);
 
 }  // namespace imprint::cli

@@ -58,6 +58,7 @@ Result<EffectiveConf> effective_conf(std::optional<std::string_view> main,
       .server_certificate = effective_string(files, "", "ServerCertificate"),
       .artifact_verify_keys = effective_verify_keys(files),
       .has_tenant_token = effective_string(files, "", "TenantToken").has_value(),
+      .skip_verify = effective_flag(files, "SkipVerify"),
   });
 }
 

@@ -60,6 +60,17 @@ std::optional<std::string> effective_string(const std::vector<ConfFile>& files,
   return effective;
 }
 
+bool effective_flag(const std::vector<ConfFile>& files, std::string_view key) {
+  bool effective = false;
+  for (const ConfFile& file : files) {
+    for (const JsonMember* member : file.root.find(key)) {
+      if (member->value.kind == JsonNode::Kind::boolean)
+        effective = member->value.in(file.text) == "true";
+    }
+  }
+  return effective;
+}
+
 std::optional<std::string> effective_server(const std::vector<ConfFile>& files) {
   std::vector<std::string> servers;
   for (const ConfFile& file : files) {

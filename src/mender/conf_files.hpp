@@ -37,6 +37,9 @@ struct ConfFile {
                                                           std::string_view section,
                                                           std::string_view key);
 
+/// Whether the last file that sets this to true or false says true.
+[[nodiscard]] bool effective_flag(const std::vector<ConfFile>& files, std::string_view key);
+
 /// The server that a client asks first, or none.
 [[nodiscard]] std::optional<std::string> effective_server(const std::vector<ConfFile>& files);
 

@@ -85,6 +85,10 @@ TEST(EffectiveConf, KnowsWhatTheClientTrusts) {
   EXPECT_EQ(full.server_certificate(), "/m");
   EXPECT_TRUE(full.has_tenant_token());
   EXPECT_EQ(full.artifact_verify_keys(), Keys{"/k"});
+  EXPECT_FALSE(full.skip_verify());
+  EXPECT_TRUE(read(R"({"skipverify":true})", "{}").skip_verify());
+  EXPECT_TRUE(read(R"({"SkipVerify":"no"})", R"({"SkipVerify":true})").skip_verify());
+  EXPECT_FALSE(read(R"({"SkipVerify":false})", R"({"SkipVerify":true})").skip_verify());
   EXPECT_EQ(read(R"({"ArtifactVerifyKeys":["/1", 2, "", "/3"],"TenantToken":""})", "{}")
                 .artifact_verify_keys(),
             (Keys{"/1", "/3"}));

@@ -46,6 +46,7 @@ class EffectiveConf {
     std::optional<std::string> server_certificate = std::nullopt;
     std::vector<std::string> artifact_verify_keys = {};
     bool has_tenant_token = false;
+    bool skip_verify = false;
   };
 
   explicit EffectiveConf(Values values) : values_(std::move(values)) {}
@@ -78,6 +79,9 @@ class EffectiveConf {
 
   /// Whether there is a TenantToken. What it is, is nobody's business.
   [[nodiscard]] bool has_tenant_token() const { return values_.has_tenant_token; }
+
+  /// SkipVerify: the client takes any server for the right one.
+  [[nodiscard]] bool skip_verify() const { return values_.skip_verify; }
 
  private:
   Values values_;

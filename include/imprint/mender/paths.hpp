@@ -17,6 +17,9 @@ inline constexpr std::string_view kFallbackConf = "/data/mender/mender.conf";
 /// What the device is, one line `device_type=...`. Its presence tells a data partition.
 inline constexpr std::string_view kDeviceType = "/data/mender/device_type";
 
+/// Where a rootfs has the CAs that it trusts, as one file, which OpenSSL's default leads to.
+inline constexpr std::string_view kSystemAuthorities = "/etc/ssl/certs/ca-certificates.crt";
+
 /// Where a device's private key and certificate go unless a manifest says otherwise.
 inline constexpr std::string_view kDefaultKeyPath = "/data/mender/mender-cert-private.pem";
 inline constexpr std::string_view kDefaultCertificatePath = "/data/mender/mender-cert.pem";
