@@ -13,6 +13,7 @@ namespace imprint::handshake {
 
 namespace {
 
+constexpr std::string_view kProtocol = "HTTP/";
 constexpr std::string_view kEndOfHead = "\r\n\r\n";
 constexpr std::size_t kShown = 120;
 
@@ -69,13 +70,13 @@ bool has_status(std::string_view answer) {
 }
 
 bool is_whole(std::string_view answer) {
+  if (answer.size() >= kProtocol.size() && !answer.starts_with(kProtocol)) return true;
   if (!has_status(answer)) return false;
   const auto length = content_length(head_of(answer));
   return length && body_of(answer).size() >= *length;
 }
 
 std::optional<Answer> parse_answer(std::string_view answer) {
-  constexpr std::string_view kProtocol = "HTTP/";
   if (!answer.starts_with(kProtocol)) return std::nullopt;
   const std::string_view line = answer.substr(0, answer.find_first_of("\r\n"));
   const std::size_t space = line.find(' ');

@@ -17,7 +17,7 @@ struct Answer {
 /// the server.
 [[nodiscard]] std::string harmless_request(std::string_view host);
 
-/// Whether all that will come has come, as far as the answer itself says.
+/// Whether all that will come has come, as far as the answer itself says, or it is no HTTP.
 [[nodiscard]] bool is_whole(std::string_view answer);
 /// Whether the status line and all headers are there.
 [[nodiscard]] bool has_status(std::string_view answer);

@@ -44,13 +44,17 @@ Result<Endpoint> parse_edge(std::string_view text) {
 }
 
 Result<std::string> parse_server_name(std::string_view text) {
-  const bool address = text.find(':') != std::string_view::npos;
-  const bool bare = address && !text.starts_with('[');
-  const Endpoint endpoint =
-      IMPRINT_TRY(parse_edge(bare ? fmt::format("[{}]", text) : std::string(text)));
-  if (text.find("]:") != std::string_view::npos)
+  const std::size_t colon = text.find(':');
+  const bool bracketed = text.starts_with('[');
+  const bool is_address = bracketed || colon != text.rfind(':');
+  if (bracketed ? text.find("]:") != std::string_view::npos
+                : colon != std::string_view::npos && !is_address) {
     return fail(Code::invalid_input,
                 fmt::format("{} has a port; give the name alone", quoted(text)));
+  }
+  const bool bare = is_address && !bracketed;
+  const Endpoint endpoint =
+      IMPRINT_TRY(parse_edge(bare ? fmt::format("[{}]", text) : std::string(text)));
   return endpoint.host;
 }
 

@@ -15,6 +15,16 @@ using imprint::test::Process;
 using imprint::test::program_path;
 using imprint::test::wait_until;
 
+namespace {
+
+void put_port(std::string& text, std::uint16_t port) {
+  constexpr std::string_view kPlace = "PORT";
+  if (const auto at = text.find(kPlace); at != std::string::npos)
+    text.replace(at, kPlace.size(), std::to_string(port));
+}
+
+}  // namespace
+
 void HandshakeTest::SetUp() {
   IMPRINT_NEED_FILES_TOOLS();
   IMPRINT_NEED_COMMAND("openssl");
@@ -51,10 +61,8 @@ void HandshakeTest::put(const std::string& file, const std::string& path,
 void HandshakeTest::start(std::vector<std::string> command) {
   stop();
   port_ = free_port();
-  for (std::string& word : command) {
-    if (const auto at = word.find("PORT"); at != std::string::npos)
-      word.replace(at, 4, std::to_string(port_));
-  }
+  for (std::string& word : command)
+    put_port(word, port_);
   command.front() = program_path(command.front());
   server_ = std::make_unique<Process>(command, "server.log");
   ASSERT_TRUE(wait_until([this] { return !server_->running() || answers(port_); }));
@@ -79,6 +87,25 @@ void HandshakeTest::start_openssl(const std::vector<std::string>& more,
                                       "-www"};
   command.insert(command.end(), more.begin(), more.end());
   start(std::move(command));
+}
+
+void HandshakeTest::start_nginx(const std::string& server_block) {
+  stop();
+  port_ = free_port();
+  std::string text =
+      "daemon off;\nmaster_process off;\npid nginx-pid;\nevents {}\nhttp {\naccess_log off;\n";
+  for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"})
+    text += fmt::format("{0}_temp_path nginx-{0};\n", kind);
+  text += "server {\n" + server_block + "\n}\n}\n";
+  put_port(text, port_);
+  folder_->write("nginx.conf", text);
+  const std::string folder = fs::current_path().string();
+  server_ =
+      std::make_unique<Process>(std::vector<std::string>{program_path("nginx"), "-p", folder, "-e",
+                                                         "stderr", "-c", folder + "/nginx.conf"},
+                                "server.log");
+  ASSERT_TRUE(wait_until([this] { return !server_->running() || answers(port_); }));
+  ASSERT_TRUE(server_->running()) << server_log();
 }
 
 /// nginx's master ends its workers, which a kill would leave behind.

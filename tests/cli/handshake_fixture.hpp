@@ -34,6 +34,8 @@ class HandshakeTest : public testing::Test {
   void start(std::vector<std::string> command);
   /// `openssl s_server` with the server's certificate, which wants client certificates of ca/.
   void start_openssl(const std::vector<std::string>& more = {}, const std::string& ca_file = "");
+  /// nginx with this server block, PORT and its files as above.
+  void start_nginx(const std::string& server_block);
   void stop();
 
   [[nodiscard]] std::string server_log() const { return slurp("server.log"); }

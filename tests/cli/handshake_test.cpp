@@ -61,7 +61,7 @@ TEST_F(Handshake, TheEdgeOfARootLetsInEveryKindOfKeyAndSaysWhy) {
   EXPECT_EQ(fact(first.out, "server"), fmt::format("{0} ({0}), as mtls.example.com", edge()));
   EXPECT_THAT(fact(first.out, "connection"), StartsWith("TLSv1.3, TLS_"));
   EXPECT_THAT(fact(first.out, "server certificate"), StartsWith("CN=mtls.example.com, until 20"));
-  EXPECT_EQ(fact(first.out, "verified by"), "CN=Device CA of '/etc/mender/ca-cert.pem'");
+  EXPECT_EQ(fact(first.out, "verified by"), "CN=Device CA of '/etc/mender/server.crt'");
   EXPECT_EQ(fact(first.out, "asked"), "for a certificate of: CN=Device CA");
   EXPECT_THAT(fact(first.out, "sent"), StartsWith("CN=unit-1, serial "));
   EXPECT_EQ(fact(first.out, "came back"), "HTTP 502 Bad Gateway");
@@ -249,7 +249,7 @@ TEST_F(Handshake, TheIntermediateInServerCertificateIsSentToo) {
   give_identity("line", "unit");
   start_openssl();
   EXPECT_EQ(shake().status, 1);
-  put("line/gateway-ca.pem", "/etc/mender/ca-cert.pem");
+  put("line/gateway-ca.pem", "/etc/mender/server.crt");
   const Json record = shake_json(0)[0];
   ASSERT_EQ(record.at("sent").size(), 3U);
   EXPECT_EQ(record.at("sent")[1].at("subject"), "CN=Line 1");
@@ -264,7 +264,7 @@ TEST_F(Handshake, TheIntermediateInServerCertificateIsSentToo) {
 TEST_F(Handshake, TheImagesOwnServerIsTheDefault) {
   start_openssl();
   folder_->write("conf", fmt::format(R"({{"Servers": [{{"ServerURL": "https://127.0.0.1:{}/x"}}],
-      "ServerCertificate": "/etc/mender/ca-cert.pem", "HttpsClient": {{
+      "ServerCertificate": "/etc/mender/server.crt", "HttpsClient": {{
       "Certificate": "/data/mender/mender-cert.pem",
       "Key": "/data/mender/mender-cert-private.pem"}}, "Security": {{
       "AuthPrivateKey": "/data/mender/mender-cert-private.pem"}}}})",
@@ -323,7 +323,7 @@ TEST_F(Handshake, WithSkipVerifyAnyServerWillDo) {
   put("conf", "/etc/mender/mender.conf");
   const Json record = shake_json(0)[0];
   EXPECT_EQ(record.at("verdict"), "accepted");
-  EXPECT_EQ(record.at("verified_by"), "nothing: unable to get local issuer certificate");
+  EXPECT_EQ(record.at("verified_by"), "nothing: self-signed certificate in certificate chain");
   EXPECT_EQ(record.at("warnings"),
             Json::array({"'SkipVerify' is set: the device takes any server for the right one"}));
 }

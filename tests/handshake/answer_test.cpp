@@ -60,6 +60,8 @@ TEST(Answer, IsWholeWhenItsLengthIsThere) {
   EXPECT_FALSE(is_whole("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nab"));
   EXPECT_TRUE(is_whole("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc"));
   EXPECT_FALSE(is_whole("HTTP/1.1 200 OK\r\n\r\nwithout a length: until the end"));
+  EXPECT_TRUE(is_whole("SSH-2")) << "nothing to wait for";
+  EXPECT_FALSE(is_whole("HTTP"));
   EXPECT_FALSE(is_whole("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nabc"));
 }
 
