@@ -12,7 +12,9 @@
 #include "file_options.hpp"
 #include "help.hpp"
 #include "imprint/base/text.hpp"
+#include "imprint/handshake/stored_image.hpp"
 #include "layout_options.hpp"
+#include "unpacking.hpp"
 
 namespace imprint::cli {
 
@@ -28,8 +30,16 @@ struct HandshakeOptions {
   unsigned client = 4;
   unsigned timeout_seconds = 10;
   ViewArguments view;
+  std::optional<std::string> id;
+  std::optional<fs::path> base;
   bool json = false;
 };
+
+/// `unit.sdimg`, `overlays.db: unit-0042`
+std::string shown_image(const HandshakeOptions& options) {
+  return options.id ? fmt::format("{}: {}", options.image.string(), *options.id)
+                    : options.image.string();
+}
 
 std::string identity_text(const crypto::Certificate& certificate) {
   return fmt::format("{}, serial {}, issued by {}, until {}", printable(certificate.subject_text()),
@@ -57,9 +67,11 @@ std::string server_text(const Report& report) {
                      to_rfc3339(report.server_certificate->not_after()));
 }
 
-void print_text(const fs::path& image, const std::vector<Report>& reports, std::ostream& out) {
+void print_text(const HandshakeOptions& options, const std::vector<Report>& reports,
+                std::ostream& out) {
   for (const Report& report : reports) {
-    out << fmt::format("{}: {}\n", printable(image.string()), handshake::word(report.verdict));
+    out << fmt::format("{}: {}\n", printable(shown_image(options)),
+                       handshake::word(report.verdict));
     const auto line = [&out](std::string_view label, std::string_view text) {
       if (!text.empty()) out << fmt::format("  {:<19} {}\n", label, text);
     };
@@ -114,28 +126,45 @@ Json report_record(const Report& report) {
           {"warnings", report.warnings}};
 }
 
-void print_json(const fs::path& image, const std::vector<Report>& reports, std::ostream& out) {
-  Json document = {{"version", 1}, {"image", image.string()}, {"handshakes", Json::array()}};
+void print_json(const HandshakeOptions& options, const std::vector<Report>& reports,
+                std::ostream& out) {
+  Json document = {{"version", 1},
+                   {"image", options.image.string()},
+                   {"id", options.id ? Json(*options.id) : Json()},
+                   {"handshakes", Json::array()}};
   for (const Report& report : reports)
     document["handshakes"].push_back(report_record(report));
   out << document.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
 }
 
+Result<std::vector<Report>> shake_hands(const HandshakeOptions& options, Console& console) {
+  const handshake::Options how{
+      .edge = options.edge,
+      .server_name = options.server_name,
+      .client = options.client >= 4 ? handshake::Client::current : handshake::Client::before_4,
+      .timeout = std::chrono::seconds(options.timeout_seconds),
+      .now = system_clock().now()};
+  if (!options.id) {
+    const auto view = IMPRINT_TRY(open_view(options.image, options.view, console));
+    return handshake::shake_hands(view->roots(), how);
+  }
+  image::Unpacking unpacking = unpacking_for(console);
+  unpacking.directory = image::temporary_directory();
+  auto stored = IMPRINT_TRY(handshake::StoredImage::open({.store = options.image,
+                                                          .id = *options.id,
+                                                          .base = options.base,
+                                                          .layout = options.view.layout,
+                                                          .unpacking = std::move(unpacking)}));
+  return handshake::shake_hands(stored.roots(), how);
+}
+
 Exit run_handshake(const HandshakeOptions& options, Console& console) {
-  auto view = open_view(options.image, options.view, console);
-  if (!view) return console.fail(view.error());
-  const auto reports = handshake::shake_hands(
-      **view,
-      {.edge = options.edge,
-       .server_name = options.server_name,
-       .client = options.client >= 4 ? handshake::Client::current : handshake::Client::before_4,
-       .timeout = std::chrono::seconds(options.timeout_seconds),
-       .now = system_clock().now()});
+  const auto reports = shake_hands(options, console);
   if (!reports) return console.fail(reports.error());
   if (options.json) {
-    print_json(options.image, *reports, console.out());
+    print_json(options, *reports, console.out());
   } else {
-    print_text(options.image, *reports, console.out());
+    print_text(options, *reports, console.out());
   }
   Exit status = Exit::done;
   for (const Report& report : *reports) {
@@ -153,7 +182,11 @@ Action add_handshake(CLI::App& program) {
   CLI::App* command = program.add_subcommand(
       "handshake", "Make the TLS connection that an image's client would make");
   command->footer(std::string(help::kHandshake));
-  command->add_option("IMAGE", options->image, "Disk image")->required();
+  command->add_option("IMAGE", options->image, "Disk image; with --id an overlay store")
+      ->required();
+  CLI::Option* id = command->add_option("--id", options->id, "The device of an overlay store");
+  command->add_option("--base", options->base, "The overlay store's base image, if it has moved")
+      ->needs(id);
   command->add_option("--edge", options->edge,
                       "Where to connect: HOST[:PORT] (default: the image's own server)");
   command->add_option("--server-name", options->server_name,
@@ -169,8 +202,10 @@ Action add_handshake(CLI::App& program) {
                    "Seconds for connection, handshake and answer together")
       ->check(CLI::Range(1U, 3600U))
       ->capture_default_str();
-  command->add_option("--rootfs", options->view.root,
-                      "Whose configuration: a, b or both (default: A's, and B's when it differs)");
+  command
+      ->add_option("--rootfs", options->view.root,
+                   "Whose configuration: a, b or both (default: A's, and B's when it differs)")
+      ->excludes(id);
   add_layout_options(*command, options->view.layout);
   add_engine_options(*command, options->view.engine);
   command->add_flag("--json", options->json, "Print what was sent and what came back as JSON");

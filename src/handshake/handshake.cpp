@@ -109,9 +109,9 @@ std::string_view word(Verdict verdict) noexcept {
   return "unknown";
 }
 
-Result<std::vector<Report>> shake_hands(files::ImageView& image, const Options& options) {
-  const std::vector<Device> devices =
-      IMPRINT_TRY(devices_of(image.roots()).context(quoted(image.path().string())));
+Result<std::vector<Report>> shake_hands(std::vector<image::FileSystems::Root>& roots,
+                                        const Options& options) {
+  const std::vector<Device> devices = IMPRINT_TRY(devices_of(roots).context(quoted(options.image)));
   std::vector<Report> reports;
   for (const Device& device : devices)
     reports.push_back(IMPRINT_TRY(connect(device, options)));

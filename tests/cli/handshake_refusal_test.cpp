@@ -1,6 +1,11 @@
 // What `imprint handshake` says when there is no connection, the server is not the device's, or the
 // image has nothing to connect with: one line each.
 
+#include <chrono>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -12,13 +17,39 @@ namespace {
 
 using imprint::test::free_port;
 using imprint::test::openssl;
-using imprint::test::SilentServer;
 using testing::AllOf;
 using testing::AnyOf;
 using testing::HasSubstr;
 using testing::MatchesRegex;
 using testing::Not;
 using testing::StartsWith;
+
+/// Listens on 127.0.0.1: the system takes connections for it, and nobody ever says a word.
+class SilentServer {
+ public:
+  SilentServer() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* any = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(::bind(fd_, any, size), 0);
+    EXPECT_EQ(::getsockname(fd_, any, &size), 0);
+    EXPECT_EQ(::listen(fd_, 8), 0);
+    port_ = ntohs(address.sin_port);
+  }
+
+  SilentServer(const SilentServer&) = delete;
+  SilentServer& operator=(const SilentServer&) = delete;
+
+  ~SilentServer() { ::close(fd_); }
+
+  [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+
+ private:
+  int fd_;
+  std::uint16_t port_ = 0;
+};
 
 class HandshakeRefusal : public HandshakeTest {
  protected:

@@ -341,6 +341,36 @@ TEST_F(Handshake, TheSystemsCasOfTheImageCountToo) {
   EXPECT_EQ(shake_json(0)[0].at("verified_by"), "CN=Device CA of the system's CAs");
 }
 
+TEST_F(Handshake, ADeviceOfAnOverlayStore) {
+  start_openssl();
+  folder_->write("manifest.json", R"({"version": 1, "image": "x.sdimg",
+      "authority": {"certificate": "ca/ca-cert.pem", "key": "ca/ca-private.key"},
+      "identity": {"subject": {"CN": "{id}"}, "days": 100},
+      "output": {"directory": "out", "format": "overlay"},
+      "devices": [{"id": "unit-7"}, {"id": "unit-8"}]})");
+  done({"rm", "x.sdimg:/data/mender/mender-cert.pem",
+        "x.sdimg:/data/mender/mender-cert-private.pem"});
+  done({"batch", "manifest.json"});
+  const auto before = listing("out");
+  const CommandResult result = imprint({"handshake", "out/overlays.db", "--id", "unit-8", "--edge",
+                                        edge(), "--server-name", "mtls.example.com"});
+  EXPECT_EQ(result.status, 0) << result.err << server_log();
+  EXPECT_THAT(result.out, StartsWith("out/overlays.db: unit-8: accepted\n"));
+  EXPECT_THAT(fact(result.out, "sent"), StartsWith("CN=unit-8, serial "));
+  EXPECT_EQ(listing("out"), before);
+  const CommandResult unknown = imprint({"handshake", "out/overlays.db", "--id", "unit-9"});
+  EXPECT_EQ(unknown.status, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("'unit-9'"));
+  fs::rename("x.sdimg", "moved.sdimg");
+  const CommandResult moved = imprint({"handshake", "out/overlays.db", "--id", "unit-8"});
+  EXPECT_EQ(moved.status, 2);
+  EXPECT_THAT(moved.err, HasSubstr("(say where it is now with --base)"));
+  EXPECT_EQ(imprint({"handshake", "out/overlays.db", "--id", "unit-8", "--base", "moved.sdimg",
+                     "--edge", edge(), "--server-name", "mtls.example.com"})
+                .status,
+            0);
+}
+
 TEST_F(Handshake, TheKeyIsNowhereAndTheImageStaysAsItIs) {
   const std::string before = sha256_of_file("x.sdimg");
   const auto files = listing(".");

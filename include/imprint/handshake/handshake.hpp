@@ -9,7 +9,7 @@
 #include "imprint/base/clock.hpp"
 #include "imprint/base/result.hpp"
 #include "imprint/crypto/certificate.hpp"
-#include "imprint/files/image.hpp"
+#include "imprint/image/file_systems.hpp"
 
 /// The TLS connection that an image's client would make, made with what the image holds.
 namespace imprint::handshake {
@@ -19,6 +19,7 @@ namespace imprint::handshake {
 enum class Client { current, before_4 };
 
 struct Options {
+  std::string image;                ///< for messages
   std::optional<std::string> edge;  ///< `HOST[:PORT]`; none: the image's own server
   /// Sent and looked for in the server's certificate; none: the host of `edge` or of the image.
   std::optional<std::string> server_name;
@@ -57,14 +58,14 @@ struct Report {
   std::vector<std::string> warnings;  ///< about the configuration, one line each
 };
 
-/// Connects as the image's client would, once for each configuration that its root file systems
-/// have: B's counts only where it differs from A's. Asks the server for a page that no server has,
-/// and for nothing that would change anything there.
+/// Connects as the client of an image with these root file systems would, once for each
+/// configuration that they have: B's counts only where it differs from A's. Asks the server for a
+/// page that no server has, and for nothing that would change anything there.
 ///
 /// Code::invalid_input (or not_found, corrupt) for an image whose client would not get as far as
 /// connecting, or options that are none; Code::io when no TLS connection came about, or no answer
 /// in time. The private key stays in memory that is wiped, and goes nowhere.
-[[nodiscard]] Result<std::vector<Report>> shake_hands(files::ImageView& image,
+[[nodiscard]] Result<std::vector<Report>> shake_hands(std::vector<image::FileSystems::Root>& roots,
                                                       const Options& options);
 
 }  // namespace imprint::handshake
