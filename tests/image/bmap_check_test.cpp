@@ -1,8 +1,5 @@
 #include "imprint/image/bmap_check.hpp"
 
-#include <algorithm>
-#include <functional>
-
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -54,7 +51,8 @@ class BmapCheck : public testing::Test {
   /// The text with one part replaced, and its own checksum right again.
   [[nodiscard]] Result<> check_changed(const std::string& from, const std::string& to) {
     std::string text = text_;
-    const std::size_t at = text.find(from);
+    // Its comments come first, and name elements, too.
+    const std::size_t at = text.rfind(from);
     EXPECT_NE(at, std::string::npos) << from;
     text.replace(at, from.size(), to);
     return check_text(with_checksum(std::move(text)));
@@ -69,7 +67,6 @@ class BmapCheck : public testing::Test {
     return text;
   }
 
-  /// Of the line of a range, `<Range chksum="..."> 5-7 </Range>`.
   [[nodiscard]] bool bmaptool_copies() const {
     fs::remove(dir_ / "card");
     return test::run_command({"bmaptool", "copy", "--bmap", bmap_.native(), image_.native(),
@@ -142,7 +139,7 @@ TEST_F(BmapCheck, SaysWhatDiffers) {
   differs("> 0-511 <", "> 1500-1600 <", "are not behind the range before");
   differs(" chksum=\"", " sum=\"", "has no checksum");
   differs("<BlockMap>", "<BlockMap> </BlockMap> <Other>", "it is no well-formed XML: line");
-  differs("<bmap ", "<map ", "it is no well-formed XML: line");
+  differs("<bmap ", "<map ", "it begins with 'map', not with 'bmap'");
   differs("ImageSize>", "Imagesize>", "it is no well-formed XML: line");
   EXPECT_THAT(check_changed("version=\"2.0\"", "version=\"3.0\""),
               FailsWith(Code::unsupported, "it has version '3.0'"));
@@ -161,7 +158,7 @@ TEST_F(BmapCheck, SaysWhatIsMissing) {
                                  "ChecksumType", "BmapFileChecksum", "BlockMap"}) {
     std::string text = text_;
     const std::string open = "<" + name + ">";
-    text.replace(text.find(open), open.size(), "<Other>");
+    text.replace(text.rfind(open), open.size(), "<Other>");
     text.replace(text.find("</" + name + ">"), name.size() + 3, "</Other>");
     EXPECT_THAT(check_text(text),
                 FailsWith(Code::check_failed, fmt::format("it has no '{}'", name)));
@@ -172,8 +169,6 @@ TEST_F(BmapCheck, RefusesWhatWasTamperedWith) {
   IMPRINT_NEED_COMMAND("bmaptool");
   make_by_bmaptool();
   std::string text = text_;
-  text.replace(text.find("<!--"), 4, "<!---");
-  text = text_;
   text += "\n";
   EXPECT_THAT(check_text(text), FailsWith(Code::check_failed, "its own checksum is"));
   EXPECT_FALSE(bmaptool_copies());

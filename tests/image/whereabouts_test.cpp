@@ -3,6 +3,7 @@
 
 #include "imprint/image/whereabouts.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -40,11 +41,9 @@ class Where : public testing::Test {
     std::ofstream(source_ / "large") << std::string(400'000, 'l');
   }
 
-  [[nodiscard]] ExtImage make(std::vector<std::string> options, std::uint64_t offset = 1U << 20) {
+  [[nodiscard]] test::ExtShape shape(std::vector<std::string> options) {
     options.insert(options.end(), {"-b", "1024", "-d", source_.path().string()});
-    ExtImage ext({.name = "where", .options = std::move(options), .offset_bytes = offset});
-    ext.apply({});
-    return ext;
+    return {.name = "where", .options = std::move(options), .offset_bytes = 1U << 20};
   }
 
   [[nodiscard]] static std::vector<std::uint64_t> blocks_of(const ExtImage& ext,
@@ -72,7 +71,8 @@ class Where : public testing::Test {
 TEST_F(Where, ContentOfAFileIsWhereDebugfsSays) {
   for (const std::vector<std::string>& options :
        {std::vector<std::string>{"-t", "ext4"}, std::vector<std::string>{"-t", "ext2"}}) {
-    const ExtImage ext = make(options);
+    ExtImage ext(shape(options));
+    ext.apply({});
     const InodeNumber inode = inode_of(ext, "/second");
     const auto map = VolumeMap::open(ext.image(), ext.partition());
     ASSERT_THAT(map, IsOk());
@@ -100,7 +100,8 @@ TEST_F(Where, ContentOfAFileIsWhereDebugfsSays) {
 }
 
 TEST_F(Where, HolesAreNowhere) {
-  const ExtImage ext = make({"-t", "ext4"});
+  ExtImage ext(shape({"-t", "ext4"}));
+  ext.apply({});
   const auto map = VolumeMap::open(ext.image(), ext.partition());
   const auto ranges = map.value().file_ranges(inode_of(ext, "/hollow"));
   ASSERT_THAT(ranges, IsOk());
@@ -109,7 +110,8 @@ TEST_F(Where, HolesAreNowhere) {
 }
 
 TEST_F(Where, TheInodeHoldsInlineContent) {
-  const ExtImage ext = make({"-t", "ext4", "-O", "inline_data"});
+  ExtImage ext(shape({"-t", "ext4", "-O", "inline_data"}));
+  ext.apply({});
   const InodeNumber inode = inode_of(ext, "/small");
   const auto map = VolumeMap::open(ext.image(), ext.partition());
   const auto ranges = map.value().file_ranges(inode);
@@ -126,7 +128,8 @@ TEST_F(Where, TheInodeHoldsInlineContent) {
 }
 
 TEST_F(Where, EveryPlaceHasItsName) {
-  const ExtImage ext = make({"-t", "ext4"});
+  ExtImage ext(shape({"-t", "ext4"}));
+  ext.apply({});
   const auto is = [&](std::uint64_t block, Place place, const std::string& text) {
     const auto found = at_block(ext, block);
     ASSERT_THAT(found, IsOk()) << block;
@@ -154,7 +157,8 @@ TEST_F(Where, EveryPlaceHasItsName) {
 }
 
 TEST_F(Where, FilesWithoutANameAreToldByTheirNumber) {
-  ExtImage ext = make({"-t", "ext2"});
+  ExtImage ext(shape({"-t", "ext2"}));
+  ext.apply({});
   const InodeNumber inode = inode_of(ext, "/large");
   const auto block = blocks_of(ext, "/large").at(0);
   ext.prepare({"unlink /large"});
@@ -167,7 +171,8 @@ TEST_F(Where, FilesWithoutANameAreToldByTheirNumber) {
 }
 
 TEST_F(Where, BlockMapsAndAttributesBelongToTheirFiles) {
-  ExtImage ext = make({"-t", "ext2"});
+  ExtImage ext(shape({"-t", "ext2"}));
+  ext.apply({});
   ext.prepare({"ea_set /large user.big " + std::string(300, 'b')});
   ext.apply({});
   const auto blocks = blocks_of(ext, "/large");
@@ -183,7 +188,8 @@ TEST_F(Where, BlockMapsAndAttributesBelongToTheirFiles) {
 }
 
 TEST_F(Where, OutsideOfFileSystems) {
-  const ExtImage ext = make({"-t", "ext4"});
+  ExtImage ext(shape({"-t", "ext4"}));
+  ext.apply({});
   Partition longer = ext.partition();
   longer.size_bytes += 4096;
   const Partition fat{.number = 5,
@@ -217,7 +223,8 @@ TEST_F(Where, OutsideOfFileSystems) {
 }
 
 TEST_F(Where, QuestionsThatHaveNoAnswer) {
-  const ExtImage ext = make({"-t", "ext4"});
+  ExtImage ext(shape({"-t", "ext4"}));
+  ext.apply({});
   const auto map = VolumeMap::open(ext.image(), ext.partition());
   ASSERT_THAT(map, IsOk());
   EXPECT_THAT(map->at(5), FailsWith(Code::invalid_input, "byte 5 is not in it"));
@@ -227,7 +234,8 @@ TEST_F(Where, QuestionsThatHaveNoAnswer) {
 
 // An edit changes nothing else than these, inode tables, directories and content.
 TEST_F(Where, AllocationChangesWhatItSays) {
-  const ExtImage ext = make({"-t", "ext4"});
+  ExtImage ext(shape({"-t", "ext4"}));
+  ext.apply({});
   const auto map = VolumeMap::open(ext.image(), ext.partition());
   const auto ranges = map.value().allocation_metadata();
   ASSERT_THAT(ranges, IsOk());
