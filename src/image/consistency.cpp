@@ -16,7 +16,7 @@
 // counts for nothing here, too.
 //
 // An inode's table is read in one piece as far as its group says it is in use. Of a Mender root
-// file system of 424 MiB this takes 2 ms, e2fsck 10 ms.
+// file system of 424 MiB this takes 0.3 ms, e2fsck 10 ms.
 
 #include "imprint/image/consistency.hpp"
 
