@@ -13,8 +13,8 @@ namespace {
 
 using Compiled = PatternSet::Compiled;
 
-// 16 to 32 bits a window: up to 6 of 100 foreign windows have to be looked up. From 2^24 bits (2
-// MiB) on there are fewer a window, as the bits would no longer lie in a cache that is near.
+// 16 to 32 bits a window: up to 6 of 100 foreign windows have to be looked up. Of millions of
+// windows each gets fewer, lest the table grow beyond 8 MiB.
 constexpr unsigned kLeastBits = 12;
 constexpr unsigned kMostBits = 26;
 
