@@ -23,7 +23,8 @@ constexpr unsigned kMostBits = 26;
   std::array<std::byte, kWindowBytes> bytes{};
   std::memcpy(bytes.data(), at, bytes.size());
   std::ranges::sort(bytes);
-  const std::size_t repeated = std::ranges::unique(bytes).size();
+  // Not std::ranges::unique, which clang 14 does not compile.
+  const auto repeated = bytes.end() - std::unique(bytes.begin(), bytes.end());
   return (1U << (2 * repeated)) + (window_at(at) == 0 ? 1U << 20U : 0U);
 }
 
