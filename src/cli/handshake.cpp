@@ -139,6 +139,7 @@ void print_json(const HandshakeOptions& options, const std::vector<Report>& repo
 
 Result<std::vector<Report>> shake_hands(const HandshakeOptions& options, Console& console) {
   const handshake::Options how{
+      .image = shown_image(options),
       .edge = options.edge,
       .server_name = options.server_name,
       .client = options.client >= 4 ? handshake::Client::current : handshake::Client::before_4,

@@ -29,9 +29,12 @@ std::string trust_text(const Device& device) {
                                  ? "no CAs of the system"
                                  : fmt::format("{} CAs of the system", device.system_trust.size());
   if (!device.server_certificate) return "no 'ServerCertificate' and " + system;
+  constexpr std::size_t kNamed = 3;
   std::string names;
-  for (const Certificate& certificate : device.own_trust)
-    names += fmt::format("{}{}", names.empty() ? "" : "; ", printable(certificate.subject_text()));
+  for (std::size_t i = 0; i < std::min(kNamed, device.own_trust.size()); ++i)
+    names += (i == 0 ? "" : "; ") + printable(device.own_trust[i].subject_text());
+  if (device.own_trust.size() > kNamed)
+    names += fmt::format(" and {} more", device.own_trust.size() - kNamed);
   return fmt::format("{} ({}) and {}", quoted(*device.server_certificate),
                      names.empty() ? "which cannot be loaded" : names, system);
 }
@@ -99,14 +102,20 @@ std::string hint(const Report& report, const Outcome& outcome) {
     return "no certificate was sent, because the server takes no signatures of its kind of key: "
            "issue it with another";
   }
-  const std::string issuer = own.issuer_text();
-  if (!report.asked_of.empty() &&
-      std::ranges::find(report.asked_of, issuer) == report.asked_of.end()) {
+  constexpr std::uint8_t kRevoked = 44;
+  if (outcome.facts.alert == kRevoked) {
+    return "the server has it on its list of revoked certificates: give the image a new identity, "
+           "or "
+           "have it taken off the list";
+  }
+  const bool of_a_wanted_ca = std::ranges::any_of(report.sent, [&](const Certificate& sent) {
+    return std::ranges::find(report.asked_of, sent.issuer_text()) != report.asked_of.end();
+  });
+  if (!report.asked_of.empty() && !of_a_wanted_ca) {
     return fmt::format(
         "it is issued by {}, which is none of the CAs that the server asks for: give the server "
-        "that "
-        "CA's certificate too (gateway-ca.pem)",
-        quoted(issuer));
+        "that CA's certificate too (gateway-ca.pem)",
+        quoted(own.issuer_text()));
   }
   return "the server's log says why (a CA it does not know, revoked, an intermediate CA that its "
          "file lacks)";
