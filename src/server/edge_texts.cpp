@@ -201,6 +201,8 @@ constexpr std::string_view kNginxScript = R"sh(#!/bin/sh
 # Runs nginx with the files of this folder, in the foreground, messages on standard error.
 set -eu
 cd "$(dirname "$0")"
+# Debian has nginx in /usr/sbin, which is not in every user's PATH.
+PATH=$PATH:/usr/sbin:/sbin
 exec nginx -p "$PWD" -c nginx.conf -e stderr -g 'daemon off;' "$@"
 )sh";
 

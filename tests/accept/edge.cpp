@@ -100,7 +100,10 @@ void Edge::reload() {
   const std::size_t before = count(log(), kWorkerEnded);
   process_->signal(SIGHUP);
   // A worker that was told to go serves the connections that it has.
-  EXPECT_TRUE(wait_until([&] { return count(log(), kWorkerEnded) > before; })) << log();
+  EXPECT_TRUE(wait_until([&] {
+    return !process_->running() || count(log(), kWorkerEnded) > before;
+  })) << log();
+  EXPECT_TRUE(process_->running()) << log();
 }
 
 std::string Edge::log() const {
