@@ -202,7 +202,6 @@ constexpr std::string_view kNginxScript = R"sh(#!/bin/sh
 set -eu
 cd "$(dirname "$0")"
 # Debian has nginx in /usr/sbin, which is not in every user's PATH.
-# Debian has nginx where a plain user's PATH does not lead.
 PATH=$PATH:/usr/sbin:/sbin
 exec nginx -p "$PWD" -c nginx.conf -e stderr -g 'daemon off;' "$@"
 )sh";

@@ -19,13 +19,14 @@ namespace imprint::handshake {
 enum class Client { current, before_4 };
 
 struct Options {
-  std::string image;                ///< for messages
+  std::string image = {};           ///< for messages
   std::optional<std::string> edge;  ///< `HOST[:PORT]`; none: the image's own server
   /// Sent and looked for in the server's certificate; none: the host of `edge` or of the image.
   std::optional<std::string> server_name;
   Client client = Client::current;
   std::chrono::milliseconds timeout = std::chrono::seconds(10);  ///< all of one connection
-  TimePoint now;  ///< for hints alone; the server's certificate is judged by the system's clock
+  TimePoint now =
+      {};  ///< for hints alone; the server's certificate is judged by the system's clock
 };
 
 enum class Verdict {
