@@ -44,7 +44,7 @@ Result<> IssueRecord::end(ledger::State state, const std::string& file, const st
 }
 
 Result<> IssueRecord::placed(const fs::path& file, const Clock& clock) {
-  return end(ledger::State::placed, fs::absolute(file).string(), {}, clock);
+  return end(ledger::State::placed, fs::absolute(file).lexically_normal().string(), {}, clock);
 }
 
 Error IssueRecord::failed(Error why, const Clock& clock) {

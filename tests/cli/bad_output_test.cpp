@@ -155,7 +155,7 @@ TEST(BadUsage, IsOneLineAndExitStatusTwo) {
        "'devices.csv' is not an overlay store",
        2,
        {"materialize", "devices.csv", "--id", "unit-1"}},
-      {"verify nothing", nothing, "IMAGE is required (see 'imprint verify --help')", 2, {"verify"}},
+      {"verify nothing", nothing, "IMAGES is required (see 'imprint verify --help')", 2, {"verify"}},
       {"verify with no CA",
        nothing,
        "--ca: opening 'nowhere.pem': No such file or directory",

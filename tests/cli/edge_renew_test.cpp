@@ -42,7 +42,7 @@ TEST_F(EdgeRenew, HasAnotherKeyForTheSameNames) {
            "sslserver", "-verify_ip", "192.0.2.7", "edge/server.crt"});
   EXPECT_EQ(sql("line/ledger.db",
                 "SELECT count(*), count(DISTINCT public_key_sha256), "
-                "max(not_after - not_before) / 86400 FROM devices "
+                "CAST(max(julianday(not_after) - julianday(not_before)) AS INTEGER) FROM devices "
                 "WHERE device_id = 'mtls.example.com' AND state = 'placed'"),
             "2|2|90");
   const Json record =

@@ -168,8 +168,8 @@ TEST_F(Residue, NothingIsLeftAfterAnotherOnesKeyWasInjected) {
   run({"openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out",
        "device.key"});
   fs::permissions("device.key", fs::perms::owner_read | fs::perms::owner_write);
-  run({"openssl", "req", "-new", "-x509", "-key", "device.key", "-subj", "/CN=unit-1", "-out",
-       "device.crt"});
+  run({"openssl", "req", "-new", "-x509", "-key", "device.key", "-subj", "/CN=unit-1", "-addext",
+       "basicConstraints=critical,CA:FALSE", "-out", "device.crt"});
   run({"cp", "--sparse=always", base_image(Variant::empty_b), "one.sdimg"});
   run_imprint(
       {"inject", "one.sdimg", "--id", "unit-1", "--cert", "device.crt", "--key", "device.key"});
