@@ -130,10 +130,13 @@ TEST(CheckConf, WarnsOfTypesThatClientsDoNotTake) {
                   "'Security' in '/etc/mender/mender.conf' is not an object: clients before 4.0 "
                   "refuse the whole file, "
                   "later ones ignore the setting"));
-  EXPECT_THAT(check_conf(R"({"Servers":"u"})", std::nullopt).warnings,
+  const ConfFindings no_list = check_conf(R"({"Servers":"u"})", std::nullopt);
+  EXPECT_THAT(no_list.warnings,
               ElementsAre("'Servers' in '/etc/mender/mender.conf' is not a list: clients before "
                           "4.0 refuse the whole file, later "
-XX, std::nullopt).warnings,
+                          "ones ignore the setting"));
+  EXPECT_THAT(no_list.missing, ElementsAre(kNoServer));
+  EXPECT_THAT(check_conf(R"({"ServerURL":"u","TenantToken":null})", std::nullopt).warnings,
               IsEmpty());
 }
 
