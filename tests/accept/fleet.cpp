@@ -93,11 +93,11 @@ Json Fleet::manifest(const DeviceWish& wish) const {
        {{"target", wish.target},
         {"server_url", edge_->url()},
         {"server_certificate", "root/ca-cert.pem"},
-        // A client that is refused asks again at once.
+        // All is asked for once at the start. More often would only run its inventory scripts.
         {"merge",
-         {{"UpdatePollIntervalSeconds", 1},
-          {"InventoryPollIntervalSeconds", 1},
-          {"RetryPollIntervalSeconds", 1},
+         {{"UpdatePollIntervalSeconds", 60},
+          {"InventoryPollIntervalSeconds", 60},
+          {"RetryPollIntervalSeconds", 5},
           {"TenantToken", nullptr}}}}},
       {"files",
        {{{"text", fmt::format("{} {}\n", edge_address_, host.substr(0, host.find(':')))},
