@@ -63,7 +63,11 @@ class Search {
     IMPRINT_TRY(search_all(set));
     IMPRINT_TRY(judge_copies());
     IMPRINT_TRY(judge_strangers());
-    return fmt::format("none in {} MiB of data", searched_ >> 20);
+    std::string found = fmt::format("none in {} MiB of data", searched_ >> 20);
+    for (const image::Partition& partition : unmapped_)
+      found += fmt::format("; but for partition {}, which has the key and holds {}",
+                           partition.number, partition.file_system);
+    return found;
   }
 
  private:
@@ -71,7 +75,7 @@ class Search {
     for (const image::DeviceTree::Location& place : identity_.key_places) {
       const auto ranges = IMPRINT_TRY(ranges_of(image_.bytes, place));
       if (!ranges) {
-        ++unmapped_;
+        pass_over(place.file_system->partition());
         continue;
       }
       own_.add(ranges->content);
@@ -79,6 +83,16 @@ class Search {
     }
     own_.seal();
     return {};
+  }
+
+  /// A file system of which nobody here knows what lies where, and which may keep the file twice by
+  /// itself (btrfs does).
+  void pass_over(const image::Partition& partition) {
+    if (std::ranges::find(unmapped_, partition.number, &image::Partition::number) !=
+        unmapped_.end())
+      return;
+    unmapped_.push_back(partition);
+    own_.add({partition.offset_bytes, partition.size_bytes});
   }
 
   Result<> search_all(const image::PatternSet& set) {
@@ -124,13 +138,13 @@ class Search {
 
   Result<> judge_copies() {
     const std::vector<std::uint64_t> found = copies(hits_);
-    if (found.size() <= unmapped_) return {};
-    const auto where = IMPRINT_TRY(at(found[unmapped_]));
-    return fail(Code::check_failed,
-                fmt::format("the private key is also in {}{}", where.text,
-                            found.size() - unmapped_ > 1 ? fmt::format(" (and in {} more places)",
-                                                                       found.size() - unmapped_ - 1)
-                                                         : ""));
+    if (found.empty()) return {};
+    const auto where = IMPRINT_TRY(at(found.front()));
+    return fail(
+        Code::check_failed,
+        fmt::format(
+            "the private key is also in {}{}", where.text,
+            found.size() > 1 ? fmt::format(" (and in {} more places)", found.size() - 1) : ""));
   }
 
   Result<> judge_strangers() {
@@ -146,7 +160,7 @@ class Search {
   const Identity& identity_;
   const std::atomic<bool>& stop_;
   std::size_t traces_ = 0;  // patterns from here on are marks
-  std::size_t unmapped_ = 0;
+  std::vector<image::Partition> unmapped_;
   ByteRanges own_;
   std::vector<Hit> hits_;
   std::vector<Hit> strangers_;

@@ -196,35 +196,6 @@ TEST_F(Handshake, SendsTheNameAndSaysWhenTheServerHasAnother) {
                                    "certificate: TLS alert 'unrecognized name'; its log says why"));
 }
 
-TEST_F(Handshake, GnuTlsJudgesAlike) {
-  IMPRINT_NEED_COMMAND("gnutls-serv");
-  // It listens on all addresses, and has no option against that.
-  const std::vector<std::string> server = {"gnutls-serv",
-                                           "--quiet",
-                                           "--http",
-                                           "--require-client-cert",
-                                           "--verify-client-cert",
-                                           "--port=PORT",
-                                           "--x509cafile=ca/ca-cert.pem",
-                                           "--x509certfile=server/mtls.example.com.crt",
-                                           "--x509keyfile=server/mtls.example.com.key"};
-  start(server);
-  for (const char* key : {"ec:P-256", "rsa:2048", "ed25519"}) {
-    give_identity("ca", "unit", key);
-    EXPECT_EQ(shake_json(0)[0].at("came_back"), "HTTP 200 OK") << key;
-    fs::remove_all("devices");
-  }
-  done({"ca", "init", "other", "--cn", "Other CA"});
-  give_identity("other", "foreign");
-  const Json refused = shake_json(1)[0];
-  EXPECT_EQ(refused.at("verdict"), "refused");
-  EXPECT_THAT(refused.at("reason"), HasSubstr("it is issued by 'CN=Other CA', which is none of"));
-  std::vector<std::string> tls_1_2 = server;
-  tls_1_2.emplace_back("--priority=NORMAL:-VERS-TLS1.3");
-  start(tls_1_2);
-  EXPECT_EQ(shake_json(1)[0].at("tls_version"), "TLSv1.2");
-}
-
 /// Where the server has the root alone, the intermediate has to come with the handshake.
 TEST_F(Handshake, ClientsBeforeFourSendAllCertificatesOfTheFile) {
   done({"ca", "init", "line", "--cn", "Line 1", "--parent", "ca"});

@@ -98,6 +98,12 @@ TEST(GuestBatch, EveryImageHasItsOwnIdentityAndNoOther) {
 
   const auto verified = imprint({"verify", "out/unit-2.img", "--ca", "ca/ca-cert.pem"});
   EXPECT_EQ(verified.status, 0) << verified.out << verified.err;
+  EXPECT_THAT(verified.out,
+              HasSubstr("; but for partition 2, which has the key and holds btrfs\n"));
+  // The kernel reads the ext partition as well.
+  const auto by_kernel =
+      imprint({"verify", "out/unit-2.img", "--ca", "ca/ca-cert.pem", "--engine", "guestfs"});
+  EXPECT_EQ(by_kernel.status, 0) << by_kernel.out << by_kernel.err;
 
   folder.write("f", "by a file command\n");
   const auto installed =
