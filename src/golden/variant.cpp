@@ -27,23 +27,7 @@ std::vector<image::DataRange> ranges_of(std::span<const PlacedCopy> copies) {
   return ranges;
 }
 
-/// Sorted, with touching ranges joined.
-std::vector<image::DataRange> normalized(std::vector<image::DataRange> ranges) {
-  std::ranges::sort(ranges, {}, &image::DataRange::offset);
-  std::vector<image::DataRange> joined;
-  for (const image::DataRange& range : ranges) {
-    if (!joined.empty() && range.offset <= joined.back().offset + joined.back().length_bytes) {
-      const std::uint64_t end = std::max(joined.back().offset + joined.back().length_bytes,
-                                         range.offset + range.length_bytes);
-      joined.back().length_bytes = end - joined.back().offset;
-    } else {
-      joined.push_back(range);
-    }
-  }
-  return joined;
-}
-
-/// The parts of `write` outside `holes` (normalized).
+/// The parts of `write` outside `holes` (joined).
 std::vector<image::Write> cut(const image::Write& write, std::span<const image::DataRange> holes) {
   std::vector<image::Write> parts;
   const std::uint64_t end = write.offset + write.bytes.size();
@@ -80,7 +64,7 @@ Result<Variant> Variant::make(std::vector<PlacedCopy> copies, std::vector<FileSy
                       copy.label, quoted(copy.path), copy.placement.inode.size(), kLargestInode));
     }
   }
-  const auto holes = normalized(ranges_of(copies));
+  const auto holes = image::joined(ranges_of(copies));
   for (const image::Write& write : from_golden.writes) {
     for (image::Write& part : cut(write, holes))
       variant.fixed_.push_back(std::move(part));
@@ -101,7 +85,7 @@ Result<Variant> Variant::make(std::vector<PlacedCopy> copies, std::vector<FileSy
   for (const image::Write& write : variant.fixed_) {
     ranges.push_back({write.offset, write.bytes.size()});
   }
-  variant.touched_ = normalized(std::move(ranges));
+  variant.touched_ = image::joined(std::move(ranges));
   variant.copies_ = std::move(copies);
   variant.facts_ = std::move(facts);
   return variant;

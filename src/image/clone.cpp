@@ -117,4 +117,19 @@ Result<std::vector<DataRange>> data_ranges(const File& file) {
   }
 }
 
+std::vector<DataRange> joined(std::vector<DataRange> ranges) {
+  std::ranges::sort(ranges, {}, &DataRange::offset);
+  std::vector<DataRange> joined;
+  for (const DataRange& range : ranges) {
+    if (joined.empty() || range.offset > joined.back().offset + joined.back().length_bytes) {
+      joined.push_back(range);
+      continue;
+    }
+    DataRange& last = joined.back();
+    const std::uint64_t end = range.offset + range.length_bytes;
+    last.length_bytes = std::max(last.offset + last.length_bytes, end) - last.offset;
+  }
+  return joined;
+}
+
 }  // namespace imprint::image

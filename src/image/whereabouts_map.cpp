@@ -28,23 +28,6 @@ namespace {
 
 constexpr std::uint64_t kSuperblockBytes = 1024;
 
-/// Sorted, and joined where they touch.
-[[nodiscard]] std::vector<DataRange> joined(std::vector<DataRange> ranges) {
-  std::sort(ranges.begin(), ranges.end(),
-            [](const DataRange& a, const DataRange& b) { return a.offset < b.offset; });
-  std::vector<DataRange> result;
-  for (const DataRange& range : ranges) {
-    if (!result.empty() && result.back().offset + result.back().length_bytes >= range.offset) {
-      const std::uint64_t end = std::max(result.back().offset + result.back().length_bytes,
-                                         range.offset + range.length_bytes);
-      result.back().length_bytes = end - result.back().offset;
-    } else {
-      result.push_back(range);
-    }
-  }
-  return result;
-}
-
 /// A group's copies of what describes the whole; 0 where there is none.
 struct GroupCopies {
   std::optional<blk64_t> super;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "imprint/image/clone.hpp"
@@ -19,20 +20,7 @@ class ByteRanges {
   }
 
   /// Once everything was added, before the first question.
-  void seal() {
-    std::ranges::sort(ranges_, {}, &image::DataRange::offset);
-    std::vector<image::DataRange> joined;
-    for (const image::DataRange& range : ranges_) {
-      if (!joined.empty() && range.offset <= joined.back().offset + joined.back().length_bytes) {
-        const std::uint64_t end = std::max(joined.back().offset + joined.back().length_bytes,
-                                           range.offset + range.length_bytes);
-        joined.back().length_bytes = end - joined.back().offset;
-      } else {
-        joined.push_back(range);
-      }
-    }
-    ranges_ = std::move(joined);
-  }
+  void seal() { ranges_ = image::joined(std::move(ranges_)); }
 
   [[nodiscard]] bool contains(std::uint64_t offset) const noexcept {
     const auto after = std::ranges::upper_bound(ranges_, offset, {}, &image::DataRange::offset);

@@ -29,18 +29,7 @@ Result<std::vector<DataRange>> data_of_both(const image::FileImage& one,
   auto ranges = IMPRINT_TRY(image::data_ranges(one.file()));
   const auto more = IMPRINT_TRY(image::data_ranges(other.file()));
   ranges.insert(ranges.end(), more.begin(), more.end());
-  std::ranges::sort(ranges, {}, &DataRange::offset);
-  std::vector<DataRange> joined;
-  for (const DataRange& range : ranges) {
-    const std::uint64_t end = range.offset + range.length_bytes;
-    if (!joined.empty() && range.offset <= joined.back().offset + joined.back().length_bytes) {
-      DataRange& last = joined.back();
-      last.length_bytes = std::max(last.offset + last.length_bytes, end) - last.offset;
-    } else {
-      joined.push_back(range);
-    }
-  }
-  return joined;
+  return image::joined(std::move(ranges));
 }
 
 class Comparison {

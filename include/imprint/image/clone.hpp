@@ -28,4 +28,7 @@ struct DataRange {
 /// Ranges that are not holes, ascending.
 [[nodiscard]] Result<std::vector<DataRange>> data_ranges(const File& file);
 
+/// Sorted, those that touch or overlap made one.
+[[nodiscard]] std::vector<DataRange> joined(std::vector<DataRange> ranges);
+
 }  // namespace imprint::image
