@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <sched.h>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -82,8 +83,12 @@ bool run_in_order(std::size_t count, unsigned threads, const OrderedWork& ordere
   Crew crew(count, ordered, stop);
   {
     std::vector<std::jthread> helpers;
-    for (unsigned i = 1; i < threads; ++i)
-      helpers.emplace_back([&crew] { crew.help(); });
+    try {
+      for (unsigned i = 1; i < threads && i < count; ++i)
+        helpers.emplace_back([&crew] { crew.help(); });
+    } catch (const std::system_error&) {
+      // The system gives no more threads: it goes on with those that are there.
+    }
     crew.help();
   }
   return crew.complete();

@@ -87,11 +87,25 @@ void print_verdict(std::ostream& out, const ImageVerdict& verdict, bool everythi
 /// What an interrupted edit has left is finished first, as every command does: an image in between
 /// is neither the old one nor the new one.
 Result<> finish_edits(const std::vector<fs::path>& places, Console& console) {
+  const auto finish = [&console](const fs::path& image) -> Result<> {
+    const auto finished = IMPRINT_TRY(pipeline::finish_interrupted(image, system_clock()));
+    if (finished) console.note(*finished);
+    return {};
+  };
   for (const fs::path& place : places) {
     std::error_code error;
-    if (!fs::is_regular_file(place, error)) continue;
-    const auto finished = IMPRINT_TRY(pipeline::finish_interrupted(place, system_clock()));
-    if (finished) console.note(*finished);
+    if (fs::is_regular_file(place, error)) {
+      IMPRINT_TRY(finish(place));
+      continue;
+    }
+    // What an edit has left is named after its image (image/redo.hpp).
+    constexpr std::string_view kEnding = ".imprint-redo";
+    fs::directory_iterator entry(place, error);
+    for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+      const std::string name = entry->path().filename().string();
+      if (!name.starts_with('.') || !name.ends_with(kEnding)) continue;
+      IMPRINT_TRY(finish(place / name.substr(1, name.size() - 1 - kEnding.size())));
+    }
   }
   return {};
 }
@@ -119,8 +133,10 @@ class Printer {
     begun_ = true;
   }
 
-  void finish() {
-    if (json_ && begun_) console_.out() << "\n  ]\n}\n";
+  /// A list that was cut short says so.
+  void finish(bool complete) {
+    if (json_ && begun_)
+      console_.out() << "\n  ],\n  \"complete\": " << (complete ? "true" : "false") << "\n}\n";
     console_.out().flush();
   }
 
@@ -151,11 +167,12 @@ Exit run_verify_command(VerifyOptions& options, Console& console) {
   const auto summary = verify::verify(
       options.places, request, [&printer](const ImageVerdict& verdict) { printer.print(verdict); },
       interrupt.requested());
-  printer.finish();
+  printer.finish(summary.has_value());
   if (!summary) return console.fail(summary.error());
   if (summary->failed > 0)
     console.note(fmt::format("{} of {} images failed", summary->failed, summary->images));
-  return summary->failed > 0 ? Exit::failed : Exit::done;
+  if (summary->failed == 0) return Exit::done;
+  return summary->failed == summary->unreadable ? Exit::environment : Exit::failed;
 }
 
 }  // namespace

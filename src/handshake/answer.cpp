@@ -77,6 +77,11 @@ bool is_whole(std::string_view answer) {
 }
 
 std::optional<Answer> parse_answer(std::string_view answer) {
+  // RFC 9110 15.2: any number of interim answers may come first.
+  constexpr std::string_view kInterim = "HTTP/1.1 1";
+  constexpr std::string_view kEnd = "\r\n\r\n";
+  while (answer.starts_with(kInterim) && answer.find(kEnd) != std::string_view::npos)
+    answer.remove_prefix(answer.find(kEnd) + kEnd.size());
   if (!answer.starts_with(kProtocol)) return std::nullopt;
   const std::string_view line = answer.substr(0, answer.find_first_of("\r\n"));
   const std::size_t space = line.find(' ');

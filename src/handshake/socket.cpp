@@ -163,6 +163,8 @@ Socket::~Socket() {
 }
 
 Socket::State Socket::wait_for(short events, Deadline deadline) const {
+  // poll would still say that there is data, of which a server can have no end.
+  if (milliseconds_until(deadline) <= 0) return State::timed_out;
   pollfd waiting{.fd = fd_, .events = events, .revents = 0};
   int ready = 0;
   do {

@@ -14,6 +14,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -194,8 +195,12 @@ class Worker {
   };
   {
     std::vector<std::jthread> helpers;
-    for (std::size_t i = 1; i < workers.size() && i < pieces.size(); ++i)
-      helpers.emplace_back(work, std::ref(workers[i]));
+    try {
+      for (std::size_t i = 1; i < workers.size() && i < pieces.size(); ++i)
+        helpers.emplace_back(work, std::ref(workers[i]));
+    } catch (const std::system_error&) {
+      // The system gives no more threads: those that are there do it.
+    }
     work(workers.front());
   }
   for (std::optional<Error>& error : errors) {

@@ -78,12 +78,20 @@ class Judge {
     };
     const auto files = pipeline::read_conf_files(root);
     if (!files) return failed(files.error().message());
-    if (root.is_second && !files->main) return;
+    if (root.is_second && !files->main) {
+      return findings_.skipped(
+          check::kConfiguration,
+          prefix + "it has no mender.conf, and gets one with its first update");
+    }
     if (const auto why = objection(*files)) return failed(*why);
     auto conf = mender::effective_conf(files->main, files->fallback);
     if (!conf) return failed(conf.error().message());
     if (!conf->certificate() || !conf->key())
       return failed("HttpsClient names no certificate and key: the device has no identity");
+    if (const auto& url = conf->server_url(); url && !to_lower_ascii(*url).starts_with("https://"))
+      return failed("ServerURL is not https://, so that the client shows no certificate");
+    if (conf->skip_verify())
+      return failed("SkipVerify is set: the client takes anybody for its server");
     if (!clients_.empty()) {
       if (const auto setting = difference(clients_.front().conf, *conf))
         return failed(

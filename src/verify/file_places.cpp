@@ -1,5 +1,7 @@
 #include "file_places.hpp"
 
+#include <algorithm>
+
 #include "imprint/image/file_systems.hpp"
 
 namespace imprint::verify {
@@ -14,6 +16,15 @@ Result<std::optional<image::FileRanges>> ranges_of(const image::ImageReader& byt
   if (!node) return fail(Code::check_failed, location.path + " is not there when read again");
   const auto map = IMPRINT_TRY(image::VolumeMap::open(bytes, partition));
   return std::optional(IMPRINT_TRY(map.file_ranges(node->inode)));
+}
+
+std::vector<image::DataRange> up_to(std::vector<image::DataRange> content,
+                                    std::uint64_t size_bytes) {
+  for (image::DataRange& range : content) {
+    range.length_bytes = std::min(range.length_bytes, size_bytes);
+    size_bytes -= range.length_bytes;
+  }
+  return content;
 }
 
 }  // namespace imprint::verify

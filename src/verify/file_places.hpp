@@ -16,4 +16,8 @@ namespace imprint::verify {
 [[nodiscard]] Result<std::optional<image::FileRanges>> ranges_of(
     const image::ImageReader& bytes, const image::DeviceTree::Location& location);
 
+/// The first so many bytes of a file's content.
+[[nodiscard]] std::vector<image::DataRange> up_to(std::vector<image::DataRange> content,
+                                                  std::uint64_t size_bytes);
+
 }  // namespace imprint::verify

@@ -32,6 +32,12 @@ Result<std::vector<DataRange>> data_of_both(const image::FileImage& one,
   return image::joined(std::move(ranges));
 }
 
+bool same_blocks(const std::vector<DataRange>& one, const std::vector<DataRange>& other) {
+  return std::ranges::equal(one, other, [](const DataRange& a, const DataRange& b) {
+    return a.offset == b.offset && a.length_bytes == b.length_bytes;
+  });
+}
+
 class Comparison {
  public:
   Comparison(OpenImage& image, const image::FileImage& golden, const std::atomic<bool>& stop)
@@ -91,6 +97,7 @@ class Comparison {
                               quoted(golden_.path().string()), place.path));
     own_.add((*before)->content);
     const image::Partition& partition = place.file_system->partition();
+    if (same_blocks(now->content, (*before)->content)) return {};
     if (!counted_.insert(partition.number).second) return {};
     const auto map = IMPRINT_TRY(image::VolumeMap::open(image_.bytes, partition));
     counts_.add(IMPRINT_TRY(map.allocation_metadata()));

@@ -32,7 +32,10 @@ class ImageJudge {
 
   Judged run() {
     const Result<> opened = target_.store == nullptr ? judge_file() : judge_overlay();
-    if (!opened) explain(opened.error());
+    if (!opened) {
+      judged_.trouble = opened.error().code;
+      explain(opened.error());
+    }
     return std::move(judged_);
   }
 
@@ -163,7 +166,8 @@ class ImageJudge {
 
   void check_bmap(const OpenImage& image) {
     const auto path = bmap_path();
-    if (!path) return;
+    if (!path)
+      return findings_.skipped(check::kBmap, "there is none beside it; name it with --bmap");
     if (against_.request.quick) return findings_.skipped(check::kBmap, std::string(kQuick));
     const auto matches = image::check_bmap(image.file, *path);
     if (matches) {
@@ -182,7 +186,16 @@ class ImageJudge {
 }  // namespace
 
 Judged judge_image(const Target& target, const Against& against) {
-  return ImageJudge(target, against).run();
+  // A thread of a crew must not throw; memory may run out over a hostile image.
+  try {
+    return ImageJudge(target, against).run();
+  } catch (const std::exception& thrown) {
+    Judged judged;
+    judged.verdict.image = target.shown;
+    Findings(judged.verdict.checks).failed(check::kPartitions, thrown.what());
+    judged.trouble = Code::internal;
+    return judged;
+  }
 }
 
 }  // namespace imprint::verify

@@ -25,6 +25,8 @@ struct Against {
 struct Judged {
   ImageVerdict verdict;
   std::optional<crypto::Certificate> certificate;
+  /// Why it could not be opened, where that was so.
+  std::optional<Code> trouble = std::nullopt;
 };
 
 /// Opens one image and makes all checks that need no other image. Safe from several threads.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
+#include <optional>
 #include <span>
 
 #include <fmt/format.h>
@@ -10,7 +12,9 @@
 #include "file_places.hpp"
 #include "imprint/base/text.hpp"
 #include "imprint/crypto/key_traces.hpp"
+#include "imprint/image/canvas.hpp"
 #include "imprint/image/search.hpp"
+#include "imprint/image/volume.hpp"
 #include "imprint/image/whereabouts.hpp"
 
 namespace imprint::verify {
@@ -21,8 +25,6 @@ using image::Hit;
 
 /// Traces of one copy lie this close together: what a PEM file of the largest key takes.
 constexpr std::uint64_t kCopyBytes = 4096;
-/// Other people's keys that are looked at more closely.
-constexpr std::size_t kMaxStrangers = 64;
 /// What follows the mark of a PEM key, unless it is part of a program.
 constexpr std::size_t kPemStartBytes = 40;
 
@@ -60,6 +62,7 @@ class Search {
       patterns.push_back(bytes_of(mark));
     const auto set = IMPRINT_TRY(image::PatternSet::compile(patterns));
     IMPRINT_TRY(find_own_places());
+    IMPRINT_TRY(find_free_blocks());
     IMPRINT_TRY(search_all(set));
     IMPRINT_TRY(judge_copies());
     IMPRINT_TRY(judge_strangers());
@@ -78,7 +81,8 @@ class Search {
         pass_over(place.file_system->partition());
         continue;
       }
-      own_.add(ranges->content);
+      // What stands behind the end of the file in its last block is no part of it.
+      own_.add(up_to(ranges->content, place.node->size_bytes));
       own_.add(ranges->inode);
     }
     own_.seal();
@@ -95,16 +99,28 @@ class Search {
     own_.add({partition.offset_bytes, partition.size_bytes});
   }
 
+  /// Of every ext file system. A volume knows them when it could be edited, which happens to a
+  /// canvas that is thrown away.
+  Result<> find_free_blocks() {
+    for (const image::Partition& partition : image_.layout.partitions) {
+      if (!partition.file_system.starts_with("ext")) continue;
+      image::Canvas canvas(image_.bytes);
+      const auto volume = image::Volume::open_edit(canvas, partition, TimePoint());
+      if (volume) free_.push_back(volume->original_free_map());
+      // One that can only be read here has no free blocks to us.
+    }
+    return {};
+  }
+
   Result<> search_all(const image::PatternSet& set) {
     std::atomic<std::uint64_t> read = 0;
     const image::SearchOptions options{
         .max_hits = 1000,
-        .expected = [this](const Hit& hit) { return is_expected(hit); },
+        .expected = [this](const Hit& hit) { return own_.contains(hit.offset) || is_mark(hit); },
         .stop = &stop_,
         .bytes_read = &read};
     const auto add = [this](const image::SearchResult& result) {
-      for (const Hit& hit : result.hits)
-        (hit.pattern < traces_ ? hits_ : strangers_).push_back(hit);
+      hits_.insert(hits_.end(), result.hits.begin(), result.hits.end());
     };
     // What lies under a layer is not in the device's image; a key there would be found all the
     // same, which does no harm.
@@ -112,14 +128,21 @@ class Search {
     for (const OpenImage::Layer& layer : image_.layers)
       add(image::search(layer.bytes, set, options, layer.offset));
     std::ranges::sort(hits_);
-    std::ranges::sort(strangers_);
     searched_ = read.load();
     return {};
   }
 
-  [[nodiscard]] bool is_expected(const Hit& hit) const {
-    if (own_.contains(hit.offset)) return true;
-    return hit.pattern >= traces_ && !begins_a_key(hit);
+  /// Other people's keys are no copies, whose number is limited; the first that lies in a free
+  /// block is remembered.
+  bool is_mark(const Hit& hit) {
+    if (hit.pattern < traces_) return false;
+    if (!stranger_ && is_free(hit.offset) && begins_a_key(hit)) stranger_ = hit.offset;
+    return true;
+  }
+
+  [[nodiscard]] bool is_free(std::uint64_t offset) const {
+    return std::ranges::any_of(
+        free_, [offset](const auto& map) { return image::was_free(*map, offset, 1); });
   }
 
   /// A mark with the first line of a key behind it.
@@ -148,12 +171,9 @@ class Search {
   }
 
   Result<> judge_strangers() {
-    for (std::size_t i = 0; i < std::min(kMaxStrangers, strangers_.size()); ++i) {
-      const auto where = IMPRINT_TRY(at(strangers_[i].offset));
-      if (where.place != image::Place::free_block) continue;
-      return fail(Code::check_failed, fmt::format("another private key is left in {}", where.text));
-    }
-    return {};
+    if (!stranger_) return {};
+    const auto where = IMPRINT_TRY(at(*stranger_));
+    return fail(Code::check_failed, "another private key is left in " + where.text);
   }
 
   OpenImage& image_;
@@ -163,7 +183,8 @@ class Search {
   std::vector<image::Partition> unmapped_;
   ByteRanges own_;
   std::vector<Hit> hits_;
-  std::vector<Hit> strangers_;
+  std::vector<std::shared_ptr<const image::Volume::FreeMap>> free_;
+  std::optional<std::uint64_t> stranger_;
   std::uint64_t searched_ = 0;
 };
 

@@ -99,6 +99,12 @@ Result<> ManifestRecord::compare_names(std::size_t row,
     auto value = IMPRINT_TRY(slots.value(attribute.value));
     subject.push_back({.field = attribute.field, .value = std::move(value)});
   }
+  const auto kind = certificate.key_kind();
+  if (kind != manifest_.identity.key) {
+    return differs(fmt::format("the key is {}, should be {}",
+                               kind ? crypto::name(*kind) : "of another kind",
+                               crypto::name(manifest_.identity.key)));
+  }
   const std::string expected = crypto::subject_text(subject);
   if (certificate.subject_text() != expected) {
     return differs(fmt::format("the certificate's subject is {}, should be {}",
@@ -127,6 +133,9 @@ Result<> ManifestRecord::compare_places(const std::vector<Client>& clients) cons
   };
   const manifest::IdentitySpec& identity = manifest_.identity;
   for (const Client& client : clients) {
+    const auto& servers = manifest_.mender_conf.servers;
+    if (!servers.empty())
+      IMPRINT_TRY(expect(client, "ServerURL", client.conf.server_url(), servers.front()));
     IMPRINT_TRY(expect(client, "HttpsClient.Certificate", client.conf.certificate(),
                        identity.certificate_path));
     IMPRINT_TRY(expect(client, "HttpsClient.Key", client.conf.key(), identity.key_path));
@@ -135,10 +144,15 @@ Result<> ManifestRecord::compare_places(const std::vector<Client>& clients) cons
 }
 
 Result<> ManifestRecord::compare_texts(std::size_t row, OpenImage& image) const {
-  for (const manifest::DevicePlan::Text& text : plan_.texts) {
-    const manifest::FileSpec& spec = manifest_.files[text.file];
+  auto text = plan_.texts.begin();
+  for (const manifest::FileSpec& spec : manifest_.files) {
+    if (!spec.from.empty()) continue;
     std::string expected;
-    IMPRINT_TRY(text.content.expand(devices_, row, expected));
+    if (spec.per_device()) {
+      IMPRINT_TRY((text++)->content.expand(devices_, row, expected));
+    } else {
+      expected = spec.text.constant();
+    }
     for (image::FileSystems::Root& root : image.roots) {
       const auto location = root.tree.resolve(spec.to);
       if (!location || !location->node)

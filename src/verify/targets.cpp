@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
+#include <sys/stat.h>
 
 #include <fmt/format.h>
 
@@ -21,12 +21,16 @@ constexpr std::array<std::string_view, 5> kNotImages = {kStoreName, kLedgerName,
 /// Of databases, block maps, and files that were being written.
 constexpr std::array<std::string_view, 5> kNotImageEndings = {"-wal", "-shm", "-journal", ".bmap",
                                                               ".tmp"};
+/// What people put beside images.
+constexpr std::array<std::string_view, 16> kOtherEndings = {
+    ".txt", ".md",  ".json", ".jsonl", ".csv", ".log", ".sha256", ".sha512",
+    ".sig", ".asc", ".pem",  ".crt",   ".crl", ".key", "SUMS",    ".db"};
 
 bool may_be_image(const std::string& name) {
   if (name.starts_with('.')) return false;
   if (std::ranges::find(kNotImages, name) != kNotImages.end()) return false;
-  return std::ranges::none_of(kNotImageEndings,
-                              [&](std::string_view ending) { return name.ends_with(ending); });
+  const auto ends = [&](std::string_view ending) { return name.ends_with(ending); };
+  return std::ranges::none_of(kNotImageEndings, ends) && std::ranges::none_of(kOtherEndings, ends);
 }
 
 /// Every SQLite file begins so.
@@ -37,28 +41,25 @@ bool is_database(const fs::path& path) {
   return file && file->read_exact(0, start) && text_of(start) == kMagic;
 }
 
-Target file_target(const fs::path& path, const ledger::Ledger* ledger) {
-  return {.shown = path.string(),
-          .path = path,
-          .image_name = path.filename().string(),
-          .id = {},
-          .store = nullptr,
-          .ledger = ledger};
-}
-
 }  // namespace
 
 Result<Targets> Targets::find(const std::vector<fs::path>& places, const Request& request) {
   Targets targets;
-  std::set<fs::path> named;
-  for (const fs::path& place : places) {
-    // An image that is named twice would share its key with itself.
-    std::error_code error;
-    const fs::path real = fs::weakly_canonical(place, error);
-    if (!named.insert(error ? place : real).second) continue;
+  for (const fs::path& place : places)
     IMPRINT_TRY(targets.add(place, request));
-  }
   return targets;
+}
+
+void Targets::add_file(const fs::path& path, const ledger::Ledger* ledger) {
+  struct stat status = {};
+  if (::stat(path.c_str(), &status) == 0 && !files_.emplace(status.st_dev, status.st_ino).second)
+    return;
+  all_.push_back({.shown = path.string(),
+                  .path = path,
+                  .image_name = path.filename().string(),
+                  .id = {},
+                  .store = nullptr,
+                  .ledger = ledger});
 }
 
 Result<> Targets::add(const fs::path& place, const Request& request) {
@@ -67,7 +68,7 @@ Result<> Targets::add(const fs::path& place, const Request& request) {
   if (is_database(place)) return add_store(place, request);
   const ledger::Ledger* ledger = nullptr;
   if (request.ledger) ledger = IMPRINT_TRY(open_ledger(*request.ledger).context("--ledger"));
-  all_.push_back(file_target(place, ledger));
+  add_file(place, ledger);
   return {};
 }
 
@@ -92,7 +93,7 @@ Result<> Targets::add_directory(const fs::path& directory, const Request& reques
   }
   const ledger::Ledger* ledger = IMPRINT_TRY(ledger_for(directory, request));
   for (const fs::path& image : images)
-    all_.push_back(file_target(image, ledger));
+    add_file(image, ledger);
   return has_store ? add_store(store, request) : Result<>();
 }
 

@@ -3,7 +3,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "imprint/golden/device_image.hpp"
@@ -57,8 +59,11 @@ class Targets {
   /// The request's ledger, else that in the directory; null when there is none.
   Result<const ledger::Ledger*> ledger_for(const fs::path& directory, const Request& request);
   Result<const ledger::Ledger*> open_ledger(const fs::path& path);
+  /// Adds a file unless it is there under another name: it would share its key with itself.
+  void add_file(const fs::path& path, const ledger::Ledger* ledger);
 
   std::vector<Target> all_;
+  std::set<std::pair<std::uint64_t, std::uint64_t>> files_;  ///< device and inode
   std::vector<std::unique_ptr<OpenStore>> stores_;
   std::vector<std::pair<fs::path, std::unique_ptr<ledger::Ledger>>> ledgers_;
 };

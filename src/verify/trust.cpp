@@ -32,8 +32,22 @@ std::string binary(ByteView bytes) {
   return std::string(text_of(bytes));
 }
 
+/// nginx wants the lists of several CAs in one file; here each has to be told apart.
+Result<> require_one_list(const fs::path& path) {
+  constexpr std::string_view kBegin = "-----BEGIN X509 CRL-----";
+  const Bytes content = IMPRINT_TRY(read_file(path));
+  const std::string_view text = text_of(content);
+  const std::size_t first = text.find(kBegin);
+  if (first == std::string_view::npos || text.find(kBegin, first + 1) == std::string_view::npos)
+    return {};
+  return fail(Code::invalid_input,
+              fmt::format("{} holds more than one CRL: give each in a file of its own",
+                          quoted(path.string())));
+}
+
 /// The CRL as one of the CAs has signed it. Two CAs may have the same name, an old and a new one.
 Result<RevokedSerials> read_crl(const fs::path& path, std::span<const Certificate> authorities) {
+  IMPRINT_TRY(require_one_list(path));
   const File file = IMPRINT_TRY(File::open_read(path));
   for (const Certificate& authority : authorities) {
     RevokedSerials revoked;
@@ -98,32 +112,53 @@ void check_chain(const Certificate& certificate, const Trust& trust, TimePoint a
                                              strict.error().message()));
 }
 
+const Certificate* issuer_of(const Certificate& certificate, const Trust& trust) {
+  const auto issuer = std::ranges::find_if(trust.authorities, [&](const Certificate& authority) {
+    return crypto::is_issued_by(certificate, authority);
+  });
+  return issuer == trust.authorities.end() ? nullptr : &*issuer;
+}
+
+/// Asks all CRLs of a certificate's issuer; none when there is no such CRL, else why it must not be
+/// accepted, or nothing. Of several the newest has to be in force, which is judged by today when
+/// `at` is still to come: nobody has the CRLs of then.
+std::optional<std::string> ask_crls(const Certificate& certificate, const Certificate& issuer,
+                                    const Trust& trust, TimePoint at) {
+  const Bytes name = crypto::subject_der(issuer);
+  const RevokedSerials* newest = nullptr;
+  for (const RevokedSerials& crl : trust.crls) {
+    if (crl.issuer != name) continue;
+    if (crl.holds(certificate.serial())) {
+      return fmt::format("{} (serial {}) is in {}", certificate.subject_text(),
+                         certificate.serial_hex(), quoted(crl.file.string()));
+    }
+    if (newest == nullptr || crl.this_update > newest->this_update) newest = &crl;
+  }
+  if (newest == nullptr) return std::nullopt;
+  const TimePoint when = std::min(at, system_clock().now());
+  if (newest->next_update && *newest->next_update < when) {
+    return fmt::format("{} ended at {}: get the next one", quoted(newest->file.string()),
+                       to_rfc3339(*newest->next_update));
+  }
+  return std::string();
+}
+
+/// The certificate and the CAs above it, as far as they are known.
 void check_crls(const Certificate& certificate, const Trust& trust, TimePoint at,
                 Findings& findings) {
   if (trust.crls.empty())
     return findings.skipped(check::kRevocation, "give the CA's CRL with --crl");
-  const auto issuer = std::ranges::find_if(trust.authorities, [&](const Certificate& authority) {
-    return crypto::is_issued_by(certificate, authority);
-  });
-  if (issuer == trust.authorities.end())
-    return findings.skipped(check::kRevocation, "there is no CRL of its issuer");
-  const Bytes name = crypto::subject_der(*issuer);
-  bool asked = false;
-  for (const RevokedSerials& crl : trust.crls) {
-    if (crl.issuer != name) continue;
-    asked = true;
-    if (crl.holds(certificate.serial())) {
-      return findings.failed(
-          check::kRevocation,
-          fmt::format("serial {} is in {}", certificate.serial_hex(), quoted(crl.file.string())));
-    }
-    if (crl.next_update && *crl.next_update < at) {
-      return findings.failed(check::kRevocation,
-                             fmt::format("{} ended at {}: get the next one",
-                                         quoted(crl.file.string()), to_rfc3339(*crl.next_update)));
-    }
+  const Certificate* asked = &certificate;
+  bool is_known = false;
+  for (std::size_t depth = 0; depth <= trust.authorities.size(); ++depth) {
+    const Certificate* issuer = issuer_of(*asked, trust);
+    if (issuer == nullptr || asked->is_self_signed()) break;
+    const auto answer = ask_crls(*asked, *issuer, trust, at);
+    if (answer && !answer->empty()) return findings.failed(check::kRevocation, *answer);
+    if (depth == 0) is_known = answer.has_value();
+    asked = issuer;
   }
-  if (!asked) return findings.skipped(check::kRevocation, "there is no CRL of its issuer");
+  if (!is_known) return findings.skipped(check::kRevocation, "there is no CRL of its issuer");
   findings.passed(check::kRevocation, "not in the CRL");
 }
 

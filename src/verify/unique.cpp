@@ -3,7 +3,6 @@
 #include <cstring>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "imprint/base/text.hpp"
 #include "imprint/crypto/digest.hpp"
@@ -26,21 +25,21 @@ void Unique::check(const ImageVerdict& verdict, const crypto::Certificate& certi
   const std::string serial = certificate.issuer_text() + '\n' + certificate.serial_hex();
   const std::string& id =
       verdict.device_id.empty() ? verdict.certificate_subject : verdict.device_id;
-  std::vector<std::string_view> shared;
-  const std::string* with = nullptr;
+  std::vector<std::pair<std::string_view, const std::string*>> shared;
   const auto look = [&](Seen& seen, ByteView what, std::string_view name) {
-    const std::string* before = seen_before(seen, what, verdict.image);
-    if (before == nullptr) return;
-    shared.push_back(name);
-    with = before;
+    if (const std::string* before = seen_before(seen, what, verdict.image))
+      shared.emplace_back(name, before);
   };
   look(keys_, certificate.public_key_der(), "key");
   look(serials_, bytes_of(serial), "serial number");
   if (!id.empty()) look(ids_, bytes_of(id), verdict.device_id.empty() ? "subject" : "id");
-  if (with != nullptr) {
-    findings.failed(check::kUnique,
-                    fmt::format("it has the {} of {}", fmt::join(shared, ", "), *with));
+  std::string text;
+  for (std::size_t i = 0; i < shared.size(); ++i) {
+    text += fmt::format("{}{}", i == 0 ? "it has the " : ", ", shared[i].first);
+    const bool last_of_it = i + 1 == shared.size() || *shared[i + 1].second != *shared[i].second;
+    if (last_of_it) text += fmt::format(" of {}", *shared[i].second);
   }
+  if (!text.empty()) findings.failed(check::kUnique, std::move(text));
 }
 
 }  // namespace imprint::verify

@@ -17,6 +17,12 @@ unsigned threads_for(const Request& request) {
   return request.jobs == 0 ? usable_cpus() : request.jobs;
 }
 
+/// What says nothing of the image, and may pass later.
+bool is_environment(Code code) {
+  return code == Code::io || code == Code::no_space || code == Code::busy ||
+         code == Code::database || code == Code::internal;
+}
+
 Result<Against> load(const Request& request, const std::atomic<bool>& stop) {
   Against against{.request = request,
                   .trust = IMPRINT_TRY(load_trust(request.authorities, request.crls)),
@@ -52,15 +58,19 @@ Result<Summary> verify(const std::vector<fs::path>& places, const Request& reque
                   std::size_t slot) { slots[slot] = judge_image(all[item], against); },
       .take =
           [&](std::size_t /*item*/, std::size_t slot) {
+            // What was broken off is no verdict.
+            if (stop.load()) return;
             Judged& judged = slots[slot];
             Findings findings(judged.verdict.checks);
             if (judged.certificate && all.size() > 1)
               unique.check(judged.verdict, *judged.certificate, findings);
             ++summary.images;
             if (!judged.verdict.passed()) ++summary.failed;
+            if (judged.trouble && is_environment(*judged.trouble)) ++summary.unreadable;
             visit(judged.verdict);
           }};
-  if (!run_in_order(all.size(), threads, work, stop)) return fail(Code::cancelled, "interrupted");
+  if (!run_in_order(all.size(), threads, work, stop) || stop.load())
+    return fail(Code::cancelled, "interrupted");
   return summary;
 }
 

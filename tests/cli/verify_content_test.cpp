@@ -77,6 +77,31 @@ TEST_F(VerifyContent, CopiesOfKeys) {
          image.write_into_free_block(kData, ImageOracle("out/unit-2.sdimg").cat(kData, kKeyInData));
        },
        "key-copies", "another private key is left in free block "},
+      {"behind the end of its own file",
+       [](Specimen& image) {
+         image.write_at(image.offset_of(kData, kKeyInData) + 400, key_of(image));
+       },
+       "key-copies", "the private key is also in content of '/mender/mender-cert-private.pem'"},
+      {"among many keys of others",
+       [](Specimen& image) {
+         const std::string other = openssl({"genpkey", "-algorithm", "RSA"});
+         std::string many;
+         for (int i = 0; i < 1100; ++i)
+           many += other;
+         image.add(kRootfsA, "/etc/many.pem", many);
+         image.add(kRootfsB, "/root/backup.pem", key_of(image));
+       },
+       "key-copies", "'/root/backup.pem'"},
+      {"another's in a free block, behind many in files",
+       [](Specimen& image) {
+         const std::string other = openssl({"genpkey", "-algorithm", "ED25519"});
+         std::string many;
+         for (int i = 0; i < 200; ++i)
+           many += other;
+         image.add(kRootfsA, "/etc/many.pem", many);
+         image.write_into_free_block(kData, other);
+       },
+       "key-copies", "another private key is left in free block "},
       {"a key that debugfs has removed",
        [](Specimen& image) {
          image.add(kData, "/old.key", openssl({"genpkey", "-algorithm", "ED25519"}));
@@ -96,6 +121,9 @@ TEST_F(VerifyContent, DifferencesFromTheGoldenImage) {
        },
        "golden", "1 bytes differ that should not, the first in content of '/usr/bin/mender'",
        arguments},
+      {"a label",
+       [](Specimen& image) { image.change(kData, {"set_super_value volume_name changed"}); },
+       "golden", "bytes differ that should not, the first in ", arguments},
       {"a file more", [](Specimen& image) { image.add(kRootfsB, "/etc/more", "more\n"); }, "golden",
        "bytes differ that should not, the first in ", arguments},
       {"boot partition",
@@ -173,6 +201,16 @@ TEST_F(VerifyContent, Records) {
        manifest("b.json", "/identity/san/0", "DNS:{id}.example.com")},
       {"another place", nothing, "manifest", "HttpsClient.Key is '/data/mender/mender-cert-",
        manifest("c.json", "/identity/key_path", "/data/mender/elsewhere.pem")},
+      {"another kind of key", nothing, "manifest",
+       "unit-1: the key is ec:P-256, should be rsa:2048",
+       manifest("f.json", "/identity/key", "rsa:2048")},
+      {"another server", nothing, "manifest",
+       "ServerURL is 'https://mtls.example.com', should be 'https://other.example.com'",
+       manifest("g.json", "/mender_conf",
+                {{"target", "rootfs"}, {"server_url", "https://other.example.com"}})},
+      {"another text that all share", nothing, "manifest",
+       "/etc/mender/server.crt is not what it should be",
+       manifest("h.json", "/files/0/text", "shared by others\n")},
       {"another text", nothing, "manifest", "/etc/hostname is not what it should be",
        manifest("d.json", "/files/2/text", "host-{id}\n")},
       {"no such device",

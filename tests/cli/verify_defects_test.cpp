@@ -151,6 +151,11 @@ TEST_F(VerifyDefects, OfTrust) {
   const auto listed =
       imprint({"ca", "crl", "ca", "--ledger", "out/ledger.db", "--output", "crl.pem"});
   ASSERT_EQ(listed.status, 0) << listed.err;
+  std::ofstream("index.txt").flush();
+  std::ofstream("list.cnf") << "[ca]\ndefault_ca=x\n[x]\ndatabase=index.txt\ndefault_md=sha256\n";
+  openssl({"ca", "-gencrl", "-config", "list.cnf", "-cert", "ca/ca-cert.pem", "-keyfile",
+           "ca/ca-private.key", "-crl_lastupdate", "20200101000000Z", "-crl_nextupdate",
+           "20200201000000Z", "-out", "old.pem"});
   const auto nothing = [](Specimen& /*image*/) {};
   const auto with = [](const std::string& extensions) {
     return [extensions](Specimen& image) {
@@ -185,9 +190,31 @@ TEST_F(VerifyDefects, OfTrust) {
       {"old CRL",
        nothing,
        "revocation",
-       "'crl.pem' ended at ",
-       {"--crl", "crl.pem", "--at", "2035-01-31"}},
+       "'old.pem' ended at 2020-02-01T00:00:00Z: get the next one",
+       {"--crl", "old.pem"}},
   });
+}
+
+TEST_F(VerifyDefects, OfTheCasAbove) {
+  imprint({"ca", "init", "root", "--cn", "Root"});
+  imprint({"ca", "init", "line", "--cn", "Line 1", "--parent", "root"});
+  folder_->manifest["authority"] = "line";
+  folder_->manifest["output"]["directory"] = "lined";
+  folder_->save();
+  ASSERT_EQ(imprint({"batch", "manifest.json"}).status, 0);
+  const auto revoked = imprint({"ca", "revoke", "root", "--certificate", "line/ca-cert.pem"});
+  ASSERT_EQ(revoked.status, 0) << revoked.err;
+  for (const char* ca : {"root", "line"}) {
+    const std::string ledger = ca == std::string("root") ? "root/ledger.db" : "lined/ledger.db";
+    const auto listed =
+        imprint({"ca", "crl", ca, "--ledger", ledger, "--output", fmt::format("{}.crl", ca)});
+    ASSERT_EQ(listed.status, 0) << listed.err;
+  }
+  const auto verified = imprint({"verify", "lined/unit-1.sdimg", "--quick", "--ca", "root", "--ca",
+                                 "line", "--crl", "root.crl", "--crl", "line.crl"});
+  EXPECT_EQ(verified.status, 1);
+  EXPECT_THAT(verified.out, testing::ContainsRegex("FAIL revocation +CN=Line 1 .serial [0-9a-f]+. "
+                                                   "is in 'root.crl'"));
 }
 
 TEST_F(VerifyDefects, OfTheConfiguration) {
@@ -202,6 +229,12 @@ TEST_F(VerifyDefects, OfTheConfiguration) {
       {"B has another server", conf(kRootfsB, {{"ServerURL", "https://other.example.com"}}),
        "configuration",
        "rootfs B (partition 3): ServerURL is not what it is in rootfs A (partition 2)"},
+      {"a server without TLS in B", conf(kRootfsB, {{"ServerURL", "http://mtls.example.com"}}),
+       "configuration",
+       "rootfs B (partition 3): ServerURL is not https://, so that the client shows no "
+       "certificate"},
+      {"anybody is the server in B", conf(kRootfsB, {{"SkipVerify", true}}), "configuration",
+       "rootfs B (partition 3): SkipVerify is set: the client takes anybody for its server"},
       {"no JSON in B",
        [](Specimen& image) {
          image.edit(kRootfsB, kMainConfInRootfs, [](const std::string& text) {

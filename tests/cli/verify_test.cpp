@@ -1,6 +1,7 @@
 // What verify does besides judging one image: directories, stores, bad questions.
 
 #include <fstream>
+#include <unistd.h>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -110,6 +111,43 @@ TEST_F(Verify, AnImageThatIsNamedTwiceIsOneImage) {
   EXPECT_EQ(twice.out, "out/unit-1.sdimg: good\n");
 }
 
+TEST_F(Verify, WhatElseIsInADirectoryIsPassedOver) {
+  make("image");
+  fs::create_hard_link("out/unit-1.sdimg", "out/latest.sdimg");
+  fs::create_symlink("unit-2.sdimg", "out/newest.sdimg");
+  for (const char* name : {"README.txt", "SHA256SUMS", "unit-1.sdimg.sig", "events.jsonl"})
+    std::ofstream(fs::path("out") / name) << "no image\n";
+  const auto all = imprint({"verify", "out", "out/unit-2.sdimg", "--quick"});
+  EXPECT_EQ(all.status, 0) << all.out;
+  EXPECT_EQ(all.out, "out/latest.sdimg: good\nout/newest.sdimg: good\nout/unit-3.sdimg: good\n");
+}
+
+TEST_F(Verify, WhatMayNotBeReadSaysNothingOfTheImage) {
+  make("image");
+  fs::permissions("out/unit-1.sdimg", fs::perms::none);
+  const auto as_nobody = run_command(
+      {"setpriv", "--reuid", "65534", "--clear-groups", binary(), "verify", "out/unit-1.sdimg"});
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to become somebody else";
+  EXPECT_EQ(as_nobody.status, 4) << as_nobody.out << as_nobody.err;
+  EXPECT_THAT(as_nobody.out, HasSubstr("Permission denied"));
+}
+
+TEST_F(Verify, GoesOnWithTheThreadsThatThereAre) {
+  make("image");
+  IMPRINT_NEED_COMMAND("prlimit");
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to become somebody else";
+  fs::permissions("out", fs::perms{0755});
+  for (const auto& entry : fs::directory_iterator("out"))
+    fs::permissions(entry.path(), fs::perms{0755});
+  fs::permissions(".", fs::perms{0755});
+  for (const char* limit : {"--nproc=1", "--nproc=2"}) {
+    const auto verified =
+        run_command({"setpriv", "--reuid", "65533", "--clear-groups", "prlimit", limit, binary(),
+                     "verify", "out/unit-1.sdimg", "out/unit-2.sdimg"});
+    EXPECT_EQ(verified.status, 0) << limit << verified.out << verified.err;
+  }
+}
+
 TEST_F(Verify, AnImageThatIsMissingIsOneThatFailed) {
   make("image");
   const auto verified = imprint({"verify", "out/unit-1.sdimg", "out/unit-9.sdimg"});
@@ -138,6 +176,7 @@ TEST_F(Verify, BadQuestionsAreErrors) {
   const auto crl = imprint({"ca", "crl", "ca", "--ledger", "out/ledger.db", "--output", "crl.pem"});
   ASSERT_EQ(crl.status, 0) << crl.err;
   fs::create_directory("empty");
+  std::ofstream("two.pem") << imprint::test::slurp("crl.pem") << imprint::test::slurp("crl.pem");
 
   struct Question {
     std::vector<std::string> arguments;
@@ -155,6 +194,9 @@ TEST_F(Verify, BadQuestionsAreErrors) {
        2,
        "--crl: 'crl.pem' is signed by none of the CAs given: name its CA with --ca"},
       {{"out", "--ca", "ca", "--crl", "devices.csv"}, 2, "--crl: 'devices.csv': is no CRL: "},
+      {{"out", "--ca", "ca", "--crl", "two.pem"},
+       2,
+       "--crl: 'two.pem' holds more than one CRL: give each in a file of its own"},
       {{"out", "--ca", "ca", "--crl", "nowhere.pem"},
        2,
        "--crl: opening 'nowhere.pem': No such file or directory"},

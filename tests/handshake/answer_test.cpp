@@ -49,6 +49,15 @@ TEST(Answer, WhatAnybodyCanGetIsNoRefusal) {
   }
 }
 
+TEST(Answer, IsTheOneAfterInterimAnswers) {
+  const auto answer = parse_answer(
+      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 403 "
+      "Forbidden\r\n\r\n");
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->status, 403);
+  EXPECT_TRUE(is_refusal(*answer));
+}
+
 TEST(Answer, IsWholeWhenItsLengthIsThere) {
   const std::size_t head = kOfNginx.find("\r\n\r\n") + 4;
   for (std::size_t size = 0; size < kOfNginx.size(); ++size) {

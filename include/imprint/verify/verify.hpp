@@ -46,6 +46,7 @@ using Visitor = std::function<void(const ImageVerdict&)>;
 struct Summary {
   std::uint64_t images = 0;
   std::uint64_t failed = 0;
+  std::uint64_t unreadable = 0;  ///< of these, those that the system did not let us read
 };
 
 /// Proves that images carry identities that their clients will use, from the outside: what a check
