@@ -10,7 +10,6 @@
 #include "file_places.hpp"
 #include "imprint/base/text.hpp"
 #include "imprint/image/clone.hpp"
-#include "imprint/image/decompress.hpp"
 #include "imprint/image/whereabouts.hpp"
 
 namespace imprint::verify {

@@ -7,7 +7,6 @@
 
 #include "imprint/base/text.hpp"
 #include "imprint/crypto/examine.hpp"
-#include "imprint/image/decompress.hpp"
 
 namespace imprint::verify {
 

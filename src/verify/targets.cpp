@@ -15,22 +15,17 @@ namespace {
 
 constexpr std::string_view kStoreName = "overlays.db";
 constexpr std::string_view kLedgerName = "ledger.db";
-/// What a batch leaves that is no image.
-constexpr std::array<std::string_view, 5> kNotImages = {kStoreName, kLedgerName, "devices.csv",
-                                                        "failed.csv", "report.json"};
-/// Of databases, block maps, and files that were being written.
-constexpr std::array<std::string_view, 5> kNotImageEndings = {"-wal", "-shm", "-journal", ".bmap",
-                                                              ".tmp"};
-/// What people put beside images.
-constexpr std::array<std::string_view, 16> kOtherEndings = {
-    ".txt", ".md",  ".json", ".jsonl", ".csv", ".log", ".sha256", ".sha512",
-    ".sig", ".asc", ".pem",  ".crt",   ".crl", ".key", "SUMS",    ".db"};
+/// Of databases, lists, reports, block maps and files that were being written, which a batch
+/// leaves; and of what people put beside images.
+constexpr std::array<std::string_view, 21> kOtherEndings = {
+    ".db",   "-wal",   "-shm", "-journal", ".bmap", ".tmp",    ".csv",
+    ".json", ".jsonl", ".log", ".txt",     ".md",   ".sha256", ".sha512",
+    "SUMS",  ".sig",   ".asc", ".pem",     ".crt",  ".crl",    ".key"};
 
 bool may_be_image(const std::string& name) {
   if (name.starts_with('.')) return false;
-  if (std::ranges::find(kNotImages, name) != kNotImages.end()) return false;
-  const auto ends = [&](std::string_view ending) { return name.ends_with(ending); };
-  return std::ranges::none_of(kNotImageEndings, ends) && std::ranges::none_of(kOtherEndings, ends);
+  return std::ranges::none_of(kOtherEndings,
+                              [&](std::string_view ending) { return name.ends_with(ending); });
 }
 
 /// Every SQLite file begins so.
