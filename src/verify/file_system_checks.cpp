@@ -1,7 +1,6 @@
 #include "file_system_checks.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "imprint/image/consistency.hpp"
 
@@ -10,15 +9,6 @@ namespace imprint::verify {
 namespace {
 
 using Labels = std::vector<std::string>;
-
-/// What a kind is beyond cannot be judged here: the verdict says so, and an engine may know it.
-Result<> check_one(const OpenImage& image, const image::Partition& partition, Labels& passed_over) {
-  auto sound = image::check_consistency(image.bytes, partition);
-  if (sound || sound.error().code != Code::unsupported) return sound;
-  passed_over.push_back(fmt::format(
-      "{} is not checked ({})", image.file_systems.label_of(partition), sound.error().message()));
-  return {};
-}
 
 /// Opens what the device will mount. A root of a kind that cannot be read here (squashfs) may still
 /// lead to data.
@@ -39,12 +29,12 @@ Result<> open_roles(OpenImage& image, Labels& passed_over) {
 
 Result<std::string> judge(OpenImage& image) {
   Labels passed_over;
-  std::size_t checked = 0;
-  for (const image::Partition& partition : image.layout.partitions) {
-    if (!partition.file_system.starts_with("ext")) continue;
-    IMPRINT_TRY(check_one(image, partition, passed_over));
-    ++checked;
-  }
+  const auto pass_over = [&](const image::Partition& partition, const Error& why) {
+    passed_over.push_back(fmt::format("{} is not checked ({})",
+                                      image.file_systems.label_of(partition), why.message()));
+  };
+  const std::size_t checked =
+      IMPRINT_TRY(check_partitions(image.bytes, image.layout.partitions, pass_over));
   IMPRINT_TRY(open_roles(image, passed_over));
   std::string detail = fmt::format("{} ext, clean and consistent", checked);
   for (const std::string& label : passed_over)
@@ -54,14 +44,21 @@ Result<std::string> judge(OpenImage& image) {
 
 }  // namespace
 
-Result<> check_partitions(const image::ImageReader& bytes,
-                          std::span<const image::Partition> partitions) {
+Result<std::size_t> check_partitions(const image::ImageReader& bytes,
+                                     std::span<const image::Partition> partitions,
+                                     const PassOver& pass_over) {
+  std::size_t count = 0;
   for (const image::Partition& partition : partitions) {
     if (!partition.file_system.starts_with("ext")) continue;
     auto sound = image::check_consistency(bytes, partition);
-    if (!sound && sound.error().code != Code::unsupported) return sound;
+    if (sound) {
+      ++count;
+      continue;
+    }
+    if (sound.error().code != Code::unsupported) return fail(std::move(sound).error());
+    if (pass_over) pass_over(partition, sound.error());
   }
-  return {};
+  return count;
 }
 
 bool check_file_systems(OpenImage& image, Findings& findings) {

@@ -92,7 +92,8 @@ class ImageJudge {
       const auto file = image::FileImage::open(target_.path);
       const auto table = file ? image::read_partition_table(*file)
                               : Result<image::PartitionTable>(fail(file.error()));
-      const auto sound = table ? check_partitions(*file, table->partitions) : Result<>();
+      const auto sound =
+          table ? check_partitions(*file, table->partitions) : Result<std::size_t>(0);
       if (!sound) return findings_.failed(check::kFileSystems, sound.error().message());
     }
     findings_.failed(check::kPartitions, error.message());
